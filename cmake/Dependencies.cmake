@@ -1,0 +1,22 @@
+# Libraries by pkg-config; Debian package names in the messages.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(onnxquant_need name module package)
+  pkg_check_modules(${name} IMPORTED_TARGET ${module})
+  if(NOT ${name}_FOUND)
+    message(FATAL_ERROR "${module} is missing: apt-get install ${package}")
+  endif()
+endfunction()
+
+onnxquant_need(protobuf_c libprotobuf-c libprotobuf-c-dev)
+onnxquant_need(openblas openblas libopenblas-dev)
+if(ONNXQUANT_BUILD_CLI)
+  onnxquant_need(jansson jansson libjansson-dev)
+  onnxquant_need(libzip libzip libzip-dev)
+  onnxquant_need(turbojpeg libturbojpeg libturbojpeg0-dev)
+  onnxquant_need(libpng libpng libpng-dev)
+  onnxquant_need(libwebp libwebp libwebp-dev)
+  onnxquant_need(zimg zimg libzimg-dev)
+  onnxquant_need(libcrypto libcrypto libssl-dev)
+endif()

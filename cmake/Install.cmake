@@ -1,0 +1,1 @@
+# Library, headers, program, package files.

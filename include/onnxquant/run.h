@@ -1,0 +1,35 @@
+/* onnxquant/run.h - run a model with the built-in engine. */
+#ifndef ONNXQUANT_RUN_H
+#define ONNXQUANT_RUN_H
+
+#include "onnxquant/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct oq_runner oq_runner;
+
+/* Refuses a model with an operator the engine does not run, naming the node.
+ * The model must outlive the runner. */
+OQ_API oq_status oq_runner_create(oq_runner **out, oq_model *m);
+/* `inputs` in the order of oq_model_info.inputs. */
+OQ_API oq_status oq_runner_run(oq_runner *r, const oq_tensor_view *inputs,
+                               size_t n_inputs);
+/* Output i of the last run; borrowed until the next. */
+OQ_API const oq_tensor_view *oq_runner_output(const oq_runner *r, size_t i);
+OQ_API void oq_runner_destroy(oq_runner *r);
+
+/* ---- operators the engine runs ----------------------------------------- */
+typedef struct oq_operator_info {
+  const char *domain, *name;
+  int64_t since, last; /* opsets, both inclusive */
+  const char *quantization; /* "linear", "move", "never", ... */
+} oq_operator_info;
+/* Borrowed constant table, ordered by domain, name, opset. */
+OQ_API const oq_operator_info *oq_operators(size_t *n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

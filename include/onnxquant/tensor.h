@@ -1,0 +1,53 @@
+/* onnxquant/tensor.h - numbers at the border of the library: element types and
+ * views.  A view owns nothing. */
+#ifndef ONNXQUANT_TENSOR_H
+#define ONNXQUANT_TENSOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "onnxquant/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Most dimensions of a tensor.  Real graphs use up to six (window partition
+ * before a Transpose). */
+#define OQ_MAX_RANK 8
+
+/* name, number in ONNX (TensorProto.DataType), bits per element */
+#define OQ_DTYPE_MAP(X)                                                    \
+  X(F32, 1, 32)                                                            \
+  X(U8, 2, 8) X(I8, 3, 8) X(U16, 4, 16) X(I16, 5, 16) X(I32, 6, 32)        \
+  X(I64, 7, 64) X(STRING, 8, 0) X(BOOL, 9, 8) X(F16, 10, 16) X(F64, 11, 64) \
+  X(U32, 12, 32) X(U64, 13, 64) X(C64, 14, 64) X(C128, 15, 128)            \
+  X(BF16, 16, 16) X(F8E4M3FN, 17, 8) X(F8E4M3FNUZ, 18, 8)                  \
+  X(F8E5M2, 19, 8) X(F8E5M2FNUZ, 20, 8) X(U4, 21, 4) X(I4, 22, 4)          \
+  X(F4E2M1, 23, 4) X(F8E8M0, 24, 8) X(U2, 25, 2) X(I2, 26, 2)
+
+typedef enum oq_dtype {
+  OQ_DT_NONE = 0,
+#define OQ_X(name, num, bits) OQ_DT_##name = num,
+  OQ_DTYPE_MAP(OQ_X)
+#undef OQ_X
+} oq_dtype;
+
+/* "float32", "uint8", ...; "unknown" for numbers ONNX does not define. */
+OQ_API const char *oq_dtype_text(int32_t dtype);
+
+/* A dense row-major tensor in native byte order.  Sub-byte types are packed,
+ * low bits first.  `size` is in bytes and must equal what dtype and dims ask
+ * for. */
+typedef struct oq_tensor_view {
+  int32_t dtype; /* oq_dtype */
+  uint32_t rank;
+  int64_t dim[OQ_MAX_RANK];
+  const void *data;
+  size_t size;
+} oq_tensor_view;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

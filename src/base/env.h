@@ -1,0 +1,21 @@
+/* base/env.h - what nearly every internal function is handed. */
+#ifndef OQ_BASE_ENV_H
+#define OQ_BASE_ENV_H
+
+#include "base/arena.h"
+#include "base/par.h"
+
+struct oq_kernels; /* kern/kern.h */
+
+typedef struct oq_env {
+  oq_alloc *alloc;
+  const oq_limits *limits; /* filled: no zeros */
+  oq_diags *diags;
+  oq_pool *pool;     /* NULL inside a task */
+  oq_arena *scratch; /* mark and rewind */
+  const struct oq_kernels *kernels;
+  int (*on_progress)(void *user, const oq_progress *p); /* may be NULL */
+  void *user;
+} oq_env;
+
+#endif

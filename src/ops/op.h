@@ -1,0 +1,212 @@
+/* ops - what operators mean: attributes, types, shapes, kernels, and the facts
+ * quantization needs.  One file per family; one table row per definition. */
+#ifndef OQ_OPS_OP_H
+#define OQ_OPS_OP_H
+
+#include <stddef.h>
+
+#include "ir/ir.h"
+
+/* ---- attributes: data, parsed once by ops/bind into the params struct ---- */
+typedef struct oq_i64s { /* field of an I64S attribute; n = 0 if absent */
+  const int64_t *v;
+  uint32_t n;
+  bool set;
+} oq_i64s;
+typedef struct oq_f32s {
+  const float *v;
+  uint32_t n;
+  bool set;
+} oq_f32s;
+typedef struct oq_tensor_attr { /* field of a TENSOR attribute */
+  const oq_const *c;            /* NULL if absent */
+} oq_tensor_attr;
+
+typedef struct oq_attr_def {
+  const char *name;
+  oq_attr_kind kind;
+  bool required;
+  uint16_t offset;     /* of the field in the params struct */
+  uint16_t set_offset; /* of a `bool` that says it was given; 0 = none (so it
+                          cannot be the first field) */
+  union {
+    double f32;
+    int64_t i64;
+    const char *text;
+  } dflt;
+  double min, max;           /* inclusive; numbers only; min > max: no bounds */
+  const char *const *choice; /* TEXT: NULL-ended list; stored as its index in an
+                                int32_t field.  NULL: stored as oq_text */
+} oq_attr_def;
+
+/* Field types: F32 float, I64 int64_t, TEXT int32_t (choice) or oq_text,
+ * I64S oq_i64s, F32S oq_f32s, TENSOR oq_tensor_attr, GRAPH oq_graph *,
+ * TEXTS and others: const oq_attr * (NULL if absent). */
+#define OQ_A_F32(P, field, key, def) \
+  { .name = (key), .kind = OQ_ATTR_F32, .offset = offsetof(P, field), \
+    .dflt = {.f32 = (def)}, .min = 1, .max = 0 }
+#define OQ_A_I64(P, field, key, def, lo, hi) \
+  { .name = (key), .kind = OQ_ATTR_I64, .offset = offsetof(P, field), \
+    .dflt = {.i64 = (def)}, .min = (double)(lo), .max = (double)(hi) }
+#define OQ_A_AXIS(P, field, key, def) OQ_A_I64(P, field, key, def, 1, 0)
+#define OQ_A_I64S(P, field, key) \
+  { .name = (key), .kind = OQ_ATTR_I64S, .offset = offsetof(P, field), \
+    .min = 1, .max = 0 }
+#define OQ_A_F32S(P, field, key) \
+  { .name = (key), .kind = OQ_ATTR_F32S, .offset = offsetof(P, field), \
+    .min = 1, .max = 0 }
+#define OQ_A_CHOICE(P, field, key, def, list) \
+  { .name = (key), .kind = OQ_ATTR_TEXT, .offset = offsetof(P, field), \
+    .dflt = {.text = (def)}, .choice = (list), .min = 1, .max = 0 }
+#define OQ_A_TENSOR(P, field, key) \
+  { .name = (key), .kind = OQ_ATTR_TENSOR, .offset = offsetof(P, field), \
+    .min = 1, .max = 0 }
+
+/* ---- quantization facts ------------------------------------------------- */
+typedef enum oq_quant_class {
+  OQ_Q_OPAQUE = 0, /* unknown: keep it and its neighbourhood in float */
+  OQ_Q_NEVER,      /* shapes, indices, control: nothing to quantize */
+  OQ_Q_LINEAR,     /* data x weight (+ bias), integer accumulation */
+  OQ_Q_MAP,        /* new values: input and output have their own range */
+  OQ_Q_MOVE,       /* only moves (or selects) values of input 0: the output
+                      shares input 0's parameters */
+  OQ_Q_JOIN,       /* several data inputs and an output, each with its own or a
+                      common scale: Concat, Add, Mul, Where */
+  OQ_Q_CLAMP       /* narrows the range; foldable into its producer */
+} oq_quant_class;
+
+typedef enum oq_role {
+  OQ_ROLE_NONE = 0,
+  OQ_ROLE_DATA,
+  OQ_ROLE_WEIGHT, /* DATA where the input is not constant */
+  OQ_ROLE_BIAS,
+  OQ_ROLE_INDEX /* integers, shapes, scalars that stay as they are */
+} oq_role;
+
+#define OQ_AXIS_LAST 127
+typedef struct oq_quant_facts {
+  oq_quant_class cls;
+  oq_role role[4];    /* of inputs 0..3; further inputs repeat the last */
+  int8_t weight_axis; /* output channel of the weight, unless `axis` is set */
+  int32_t (*axis)(const void *params, uint32_t weight_rank); /* Gemm: transB */
+  bool has_range; /* the output range is known beforehand ... */
+  float lo, hi;   /* ... and it is this (Sigmoid: 0..1) */
+} oq_quant_facts;
+
+/* ---- shape rule ----------------------------------------------------------
+ * One rule serves symbolic inference and execution: at run time all types are
+ * concrete and all input values are known.  A rule fills x->out[i] (zeroed:
+ * UNKNOWN) for all outputs the node has; it must cope with unknown rank, unknown
+ * dims and unknown values by leaving as much unknown as it must, and refuse
+ * (oq_op_fail) what cannot be right. */
+typedef struct oq_infer {
+  const oq_graph *graph;
+  const oq_node *node;
+  const void *params;
+  int64_t opset; /* of the node's domain */
+  uint32_t n_in, n_out;
+  const oq_type *const *in;       /* NULL = absent */
+  const oq_ctensor *const *konst; /* value of input i if known, else NULL */
+  oq_type *out;                   /* n_out of them */
+  oq_arena *scratch;
+  oq_diags *diags;
+} oq_infer;
+
+/* ---- kernels ------------------------------------------------------------ */
+struct oq_kernels;
+struct oq_session;
+
+/* What a kernel is handed.  Outputs were allocated from the shape rule, except
+ * those that it left unknown (LATE): the kernel asks for them by
+ * oq_run_alloc.  Types and shapes have been through the rule: a kernel may rely
+ * on everything that the rule checks. */
+typedef struct oq_run {
+  const oq_graph *graph;
+  const oq_node *node;
+  const void *params;
+  int64_t opset;
+  uint32_t n_in, n_out;
+  const oq_ctensor *const *in; /* NULL = absent */
+  oq_tensor *out;              /* out[i].data == NULL: absent, or LATE */
+  const bool *wanted;          /* wanted[i]: somebody reads output i */
+  const struct oq_kernels *k;
+  oq_arena *scratch; /* rewound after the node; OQ_ALIGN-aligned on request */
+  oq_diags *diags;
+  struct oq_session *session; /* for oq_run_alloc and bodies */
+} oq_run;
+
+/* Allocates a LATE output. */
+oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s);
+
+enum {
+  OQ_OP_INPLACE = 1 << 0, /* out[0] may lie on in[0] (same type and shape) */
+  OQ_OP_VIEW = 1 << 1,    /* out[0] is in[0] with another shape: bytes equal,
+                             no kernel is called */
+  OQ_OP_RANDOM = 1 << 2,  /* not a function of its inputs: never folded */
+  OQ_OP_LATE = 1 << 3,    /* an output size is known only after the run */
+  OQ_OP_QUANTIZED = 1 << 4 /* its presence means "already quantized" */
+};
+
+#define OQ_OPS_MANY 65535
+typedef struct oq_op_def {
+  const char *domain, *name;
+  uint16_t since, last; /* opsets this row is right for, both inclusive */
+  uint16_t min_in, max_in, min_out, max_out; /* OQ_OPS_MANY: variadic */
+  uint16_t flags;
+  uint32_t dtypes; /* element types input 0 may have when run; 0 = any */
+  uint16_t params_size, n_attrs;
+  const oq_attr_def *attrs;
+  /* Further checks of the attributes after binding; may be NULL. May write
+   * derived fields into params. */
+  oq_status (*check)(const oq_graph *g, const oq_node *n, void *params,
+                     oq_diags *d);
+  oq_status (*infer)(oq_infer *x);
+  oq_status (*run)(oq_run *r);
+  /* Multiply-accumulates of one run; NULL = none worth counting. */
+  uint64_t (*macs)(const void *params, const oq_shape *const *in,
+                   const oq_shape *out);
+  oq_quant_facts quant;
+} oq_op_def;
+
+typedef struct oq_op_family {
+  const char *name;
+  const oq_op_def *defs;
+  uint32_t n_defs;
+} oq_op_family;
+
+#define OQ_ATTRS(table) \
+  .n_attrs = sizeof(table) / sizeof((table)[0]), .attrs = (table)
+#define OQ_FAMILY(id, table)                         \
+  const oq_op_family oq_family_##id = {#id, (table), \
+                                       sizeof(table) / sizeof((table)[0])}
+
+/* Newest opset of the default domain known to this build. */
+#define OQ_OPSET_NEWEST 27
+
+/* ---- registry.c ---------------------------------------------------------- */
+/* The row for (domain, op) at `opset`; NULL if the operator is unknown, or
+ * known but not at this opset (then *gap is set). */
+const oq_op_def *oq_op_find(const char *domain, const char *op, int64_t opset,
+                            bool *gap);
+const oq_op_family *const *oq_op_families(uint32_t *n);
+const char *oq_quant_class_text(oq_quant_class c);
+
+/* ---- bind.c --------------------------------------------------------------- */
+/* Gives each node of the main graph and all bodies its row and params (in the
+ * model's arena).  Unknown operators stay opaque (def NULL) without a finding;
+ * a known operator whose attributes or arity are wrong is OQ_E_MODEL naming
+ * node and attribute. Repeating it rebinds only nodes whose def is NULL. */
+oq_status oq_ops_bind(oq_model_ir *m, const oq_env *e);
+oq_status oq_ops_bind_node(oq_graph *g, oq_node_id n, const oq_env *e);
+
+/* ---- infer.c -------------------------------------------------------------- */
+/* Types of all values as far as they follow from inputs and constants; kept in
+ * a side table indexed by value id (NULL = unknown).  Declared types are used
+ * where a rule does not know; a contradiction is a finding, not an error. */
+oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
+                         const oq_env *e);
+
+/* ---- support.h: what families share -------------------------------------- */
+#include "ops/support.h"
+
+#endif
