@@ -35,8 +35,7 @@ typedef struct oq_calibrate_options {
 /* Runs the prepared form of `m` on every sample.  One pass; memory does not
  * depend on the number of samples; the result does not depend on their order
  * or on the number of threads. */
-OQ_API oq_status oq_calibrate(oq_stats **out, oq_model *m,
-                              const oq_source *src,
+OQ_API oq_status oq_calibrate(oq_stats **out, oq_model *m, const oq_source *src,
                               const oq_calibrate_options *opt);
 OQ_API void oq_stats_destroy(oq_stats *s);
 

@@ -76,10 +76,8 @@ typedef struct oq_config {
   void *user;
   const char *kernels; /* "auto", "blas", "reference"; NULL = "auto" */
 } oq_config;
-#define OQ_CONFIG_INIT                                                   \
-  {                                                                      \
-    sizeof(oq_config), {0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}, 0, 0, 0, 0, 0   \
-  }
+#define OQ_CONFIG_INIT \
+  { sizeof(oq_config), {0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}, 0, 0, 0, 0, 0 }
 
 /* `cfg` may be NULL. */
 OQ_API oq_status oq_context_create(oq_context **out, const oq_config *cfg);

@@ -89,7 +89,7 @@ OQ_API oq_status oq_model_set_shape(oq_model *m, const char *input,
 /* ---- prepare: the same function, in a form that can be quantized ------- */
 typedef struct oq_prepare_options {
   size_t struct_size;
-  int64_t opset; /* 0 = as needed (13) */
+  int64_t opset;                  /* 0 = as needed (13) */
   const char *const *skip_passes; /* NULL-terminated, or NULL */
 } oq_prepare_options;
 #define OQ_PREPARE_OPTIONS_INIT \

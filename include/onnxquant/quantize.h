@@ -25,15 +25,18 @@ typedef struct oq_quantize_options {
   const char *const *skip_passes;
   const char *provenance; /* one line for metadata_props; NULL = none */
 } oq_quantize_options;
-#define OQ_QUANTIZE_OPTIONS_INIT \
-  { sizeof(oq_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define OQ_QUANTIZE_OPTIONS_INIT                                              \
+  {                                                                           \
+    sizeof(oq_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        0, 0                                                                  \
+  }
 
 /* One per node of the prepared graph. */
 typedef struct oq_node_report {
   const char *name; /* or its first output where it has none */
   const char *op;
-  int eligible;  /* the target has an integer kernel for this operator */
-  int quantized; /* it will run on integers */
+  int eligible;    /* the target has an integer kernel for this operator */
+  int quantized;   /* it will run on integers */
   const char *why; /* one line; always set */
   uint64_t macs;   /* per sample; 0 = none, or shape unknown */
   uint64_t weight_elements, weight_bytes;

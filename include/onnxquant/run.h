@@ -23,7 +23,7 @@ OQ_API void oq_runner_destroy(oq_runner *r);
 /* ---- operators the engine runs ----------------------------------------- */
 typedef struct oq_operator_info {
   const char *domain, *name;
-  int64_t since, last; /* opsets, both inclusive */
+  int64_t since, last;      /* opsets, both inclusive */
   const char *quantization; /* "linear", "move", "never", ... */
 } oq_operator_info;
 /* Borrowed constant table, ordered by domain, name, opset. */

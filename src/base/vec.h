@@ -9,9 +9,9 @@
 
 #include "base/arena.h"
 
-#define OQ_VEC(T)  \
-  struct {         \
-    T *p;          \
+#define OQ_VEC(T)    \
+  struct {           \
+    T *p;            \
     uint32_t n, cap; \
   }
 
@@ -19,9 +19,9 @@
 bool oq_vec_grow(oq_arena *a, void *vec_p, uint32_t *n, uint32_t *cap,
                  size_t size);
 
-#define oq_vec_push(arena, v, x)                                            \
-  (oq_vec_grow((arena), &(v)->p, &(v)->n, &(v)->cap, sizeof *(v)->p)        \
-       ? ((v)->p[(v)->n++] = (x), true)                                     \
+#define oq_vec_push(arena, v, x)                                     \
+  (oq_vec_grow((arena), &(v)->p, &(v)->n, &(v)->cap, sizeof *(v)->p) \
+       ? ((v)->p[(v)->n++] = (x), true)                              \
        : false)
 
 #endif

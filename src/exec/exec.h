@@ -11,8 +11,8 @@
 typedef struct oq_plan oq_plan;
 
 typedef struct oq_plan_options {
-  /* Values to be kept until the end of the run besides the outputs (NULL: none);
-   * steps that nothing wanted needs are left out. */
+  /* Values to be kept until the end of the run besides the outputs (NULL:
+   * none); steps that nothing wanted needs are left out. */
   const oq_value_id *keep;
   uint32_t n_keep;
   /* Wanted are only `keep`, not the graph's outputs. */
@@ -46,8 +46,7 @@ void oq_session_destroy(oq_session *s);
  * OQ_E_DATA naming the input.  `tap` may be NULL.  `e` gives diags and scratch
  * of the calling thread. */
 oq_status oq_session_run(oq_session *s, const oq_ctensor *inputs,
-                         uint32_t n_inputs, const oq_tap *tap,
-                         const oq_env *e);
+                         uint32_t n_inputs, const oq_tap *tap, const oq_env *e);
 /* A graph output or a kept value of the last run; NULL if it has none. */
 const oq_ctensor *oq_session_value(const oq_session *s, oq_value_id v);
 /* Bytes this session holds; peak over its life. */

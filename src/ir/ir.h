@@ -103,21 +103,21 @@ typedef struct oq_value {
 typedef struct oq_graph oq_graph;
 
 typedef enum oq_attr_kind { /* numbers of AttributeProto.AttributeType */
-  OQ_ATTR_NONE = 0,
-  OQ_ATTR_F32 = 1,
-  OQ_ATTR_I64 = 2,
-  OQ_ATTR_TEXT = 3,
-  OQ_ATTR_TENSOR = 4,
-  OQ_ATTR_GRAPH = 5,
-  OQ_ATTR_F32S = 6,
-  OQ_ATTR_I64S = 7,
-  OQ_ATTR_TEXTS = 8,
-  OQ_ATTR_TENSORS = 9,
-  OQ_ATTR_GRAPHS = 10,
-  OQ_ATTR_SPARSE = 11,
-  OQ_ATTR_SPARSES = 12,
-  OQ_ATTR_TYPE = 13,
-  OQ_ATTR_TYPES = 14
+                            OQ_ATTR_NONE = 0,
+                            OQ_ATTR_F32 = 1,
+                            OQ_ATTR_I64 = 2,
+                            OQ_ATTR_TEXT = 3,
+                            OQ_ATTR_TENSOR = 4,
+                            OQ_ATTR_GRAPH = 5,
+                            OQ_ATTR_F32S = 6,
+                            OQ_ATTR_I64S = 7,
+                            OQ_ATTR_TEXTS = 8,
+                            OQ_ATTR_TENSORS = 9,
+                            OQ_ATTR_GRAPHS = 10,
+                            OQ_ATTR_SPARSE = 11,
+                            OQ_ATTR_SPARSES = 12,
+                            OQ_ATTR_TYPE = 13,
+                            OQ_ATTR_TYPES = 14
 } oq_attr_kind;
 
 typedef struct oq_text { /* not ended by 0 */
@@ -195,8 +195,8 @@ typedef struct oq_prop { /* metadata_props of the model */
 
 typedef struct oq_model_ir {
   oq_alloc *alloc;
-  oq_arena *arena; /* owns every object above */
-  oq_names *names; /* every name of the model, function bodies included */
+  oq_arena *arena;   /* owns every object above */
+  oq_names *names;   /* every name of the model, function bodies included */
   oq_store **stores; /* one reference each; let go last */
   uint32_t n_stores, cap_stores;
   int64_t ir_version;
@@ -232,7 +232,8 @@ const char *oq_value_text(const oq_graph *g, oq_value_id v); /* its name */
 /* Name of a node, or of its first output where it has none. */
 const char *oq_node_text(const oq_graph *g, oq_node_id n);
 const char *oq_node_op(const oq_graph *g, oq_node_id n);
-int64_t oq_ir_opset(const oq_model_ir *m, oq_name domain); /* 0 = not imported */
+int64_t oq_ir_opset(const oq_model_ir *m,
+                    oq_name domain); /* 0 = not imported */
 const oq_attr *oq_node_attr(const oq_graph *g, const oq_node *n,
                             const char *name); /* NULL = absent */
 oq_where oq_node_where(const oq_graph *g, oq_node_id n);
@@ -240,12 +241,13 @@ bool oq_value_is_output(const oq_graph *g, oq_value_id v);
 /* Types. */
 const oq_type *oq_type_make(oq_arena *a, oq_dtype t, const int64_t *dim,
                             uint32_t rank); /* dim NULL: rank unknown */
-bool oq_type_shape(oq_shape *out, const oq_type *t); /* false if not all known */
+bool oq_type_shape(oq_shape *out,
+                   const oq_type *t); /* false if not all known */
 
 /* ---- edit.c: the only verbs that change a graph ------------------------- */
 typedef struct oq_node_spec {
   oq_name name, domain, op;
-  const oq_attr *attrs; /* borrowed: must live in the model's arena */
+  const oq_attr *attrs;        /* borrowed: must live in the model's arena */
   const oq_value_id *in, *out; /* copied */
   uint32_t n_attrs, n_in, n_out;
 } oq_node_spec;
@@ -290,7 +292,8 @@ oq_status oq_edit_unlist_input(oq_graph *g, oq_value_id v);
 oq_status oq_edit_remove_dead(oq_graph *g, const oq_env *e);
 
 /* Attributes made by us; all memory from the model's arena. */
-oq_status oq_attr_i64(oq_model_ir *m, oq_attr *out, const char *name, int64_t v);
+oq_status oq_attr_i64(oq_model_ir *m, oq_attr *out, const char *name,
+                      int64_t v);
 oq_status oq_attr_f32(oq_model_ir *m, oq_attr *out, const char *name, float v);
 oq_status oq_attr_text(oq_model_ir *m, oq_attr *out, const char *name,
                        const char *v);
@@ -319,7 +322,8 @@ oq_status oq_walk_order(const oq_node_id **out, uint32_t *n, const oq_graph *g,
 oq_status oq_walk_captures(const oq_value_id **out, uint32_t *n,
                            const oq_graph *g, oq_node_id node, oq_arena *a);
 
-/* ---- verify.c: every rule a graph must keep; after load, after every pass - */
+/* ---- verify.c: every rule a graph must keep; after load, after every pass -
+ */
 oq_status oq_ir_verify(const oq_model_ir *m, const oq_env *e);
 /* ---- clone.c: deep copy sharing stores ---------------------------------- */
 oq_status oq_ir_clone(oq_model_ir **out, const oq_model_ir *m, const oq_env *e);

@@ -42,25 +42,37 @@ typedef struct oq_attr_def {
 /* Field types: F32 float, I64 int64_t, TEXT int32_t (choice) or oq_text,
  * I64S oq_i64s, F32S oq_f32s, TENSOR oq_tensor_attr, GRAPH oq_graph *,
  * TEXTS and others: const oq_attr * (NULL if absent). */
-#define OQ_A_F32(P, field, key, def) \
-  { .name = (key), .kind = OQ_ATTR_F32, .offset = offsetof(P, field), \
-    .dflt = {.f32 = (def)}, .min = 1, .max = 0 }
-#define OQ_A_I64(P, field, key, def, lo, hi) \
-  { .name = (key), .kind = OQ_ATTR_I64, .offset = offsetof(P, field), \
-    .dflt = {.i64 = (def)}, .min = (double)(lo), .max = (double)(hi) }
+#define OQ_A_F32(P, field, key, def)                                  \
+  {                                                                   \
+    .name = (key), .kind = OQ_ATTR_F32, .offset = offsetof(P, field), \
+    .dflt = {.f32 = (def)}, .min = 1, .max = 0                        \
+  }
+#define OQ_A_I64(P, field, key, def, lo, hi)                          \
+  {                                                                   \
+    .name = (key), .kind = OQ_ATTR_I64, .offset = offsetof(P, field), \
+    .dflt = {.i64 = (def)}, .min = (double)(lo), .max = (double)(hi)  \
+  }
 #define OQ_A_AXIS(P, field, key, def) OQ_A_I64(P, field, key, def, 1, 0)
-#define OQ_A_I64S(P, field, key) \
-  { .name = (key), .kind = OQ_ATTR_I64S, .offset = offsetof(P, field), \
-    .min = 1, .max = 0 }
-#define OQ_A_F32S(P, field, key) \
-  { .name = (key), .kind = OQ_ATTR_F32S, .offset = offsetof(P, field), \
-    .min = 1, .max = 0 }
-#define OQ_A_CHOICE(P, field, key, def, list) \
-  { .name = (key), .kind = OQ_ATTR_TEXT, .offset = offsetof(P, field), \
-    .dflt = {.text = (def)}, .choice = (list), .min = 1, .max = 0 }
-#define OQ_A_TENSOR(P, field, key) \
-  { .name = (key), .kind = OQ_ATTR_TENSOR, .offset = offsetof(P, field), \
-    .min = 1, .max = 0 }
+#define OQ_A_I64S(P, field, key)                                       \
+  {                                                                    \
+    .name = (key), .kind = OQ_ATTR_I64S, .offset = offsetof(P, field), \
+    .min = 1, .max = 0                                                 \
+  }
+#define OQ_A_F32S(P, field, key)                                       \
+  {                                                                    \
+    .name = (key), .kind = OQ_ATTR_F32S, .offset = offsetof(P, field), \
+    .min = 1, .max = 0                                                 \
+  }
+#define OQ_A_CHOICE(P, field, key, def, list)                          \
+  {                                                                    \
+    .name = (key), .kind = OQ_ATTR_TEXT, .offset = offsetof(P, field), \
+    .dflt = {.text = (def)}, .choice = (list), .min = 1, .max = 0      \
+  }
+#define OQ_A_TENSOR(P, field, key)                                       \
+  {                                                                      \
+    .name = (key), .kind = OQ_ATTR_TENSOR, .offset = offsetof(P, field), \
+    .min = 1, .max = 0                                                   \
+  }
 
 /* ---- quantization facts ------------------------------------------------- */
 typedef enum oq_quant_class {
@@ -96,9 +108,9 @@ typedef struct oq_quant_facts {
 /* ---- shape rule ----------------------------------------------------------
  * One rule serves symbolic inference and execution: at run time all types are
  * concrete and all input values are known.  A rule fills x->out[i] (zeroed:
- * UNKNOWN) for all outputs the node has; it must cope with unknown rank, unknown
- * dims and unknown values by leaving as much unknown as it must, and refuse
- * (oq_op_fail) what cannot be right. */
+ * UNKNOWN) for all outputs the node has; it must cope with unknown rank,
+ * unknown dims and unknown values by leaving as much unknown as it must, and
+ * refuse (oq_op_fail) what cannot be right. */
 typedef struct oq_infer {
   const oq_graph *graph;
   const oq_node *node;
@@ -139,11 +151,11 @@ typedef struct oq_run {
 oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s);
 
 enum {
-  OQ_OP_INPLACE = 1 << 0, /* out[0] may lie on in[0] (same type and shape) */
-  OQ_OP_VIEW = 1 << 1,    /* out[0] is in[0] with another shape: bytes equal,
-                             no kernel is called */
-  OQ_OP_RANDOM = 1 << 2,  /* not a function of its inputs: never folded */
-  OQ_OP_LATE = 1 << 3,    /* an output size is known only after the run */
+  OQ_OP_INPLACE = 1 << 0,  /* out[0] may lie on in[0] (same type and shape) */
+  OQ_OP_VIEW = 1 << 1,     /* out[0] is in[0] with another shape: bytes equal,
+                              no kernel is called */
+  OQ_OP_RANDOM = 1 << 2,   /* not a function of its inputs: never folded */
+  OQ_OP_LATE = 1 << 3,     /* an output size is known only after the run */
   OQ_OP_QUANTIZED = 1 << 4 /* its presence means "already quantized" */
 };
 
@@ -191,7 +203,8 @@ const oq_op_def *oq_op_find(const char *domain, const char *op, int64_t opset,
 const oq_op_family *const *oq_op_families(uint32_t *n);
 const char *oq_quant_class_text(oq_quant_class c);
 
-/* ---- bind.c --------------------------------------------------------------- */
+/* ---- bind.c ---------------------------------------------------------------
+ */
 /* Gives each node of the main graph and all bodies its row and params (in the
  * model's arena).  Unknown operators stay opaque (def NULL) without a finding;
  * a known operator whose attributes or arity are wrong is OQ_E_MODEL naming
@@ -199,7 +212,8 @@ const char *oq_quant_class_text(oq_quant_class c);
 oq_status oq_ops_bind(oq_model_ir *m, const oq_env *e);
 oq_status oq_ops_bind_node(oq_graph *g, oq_node_id n, const oq_env *e);
 
-/* ---- infer.c -------------------------------------------------------------- */
+/* ---- infer.c --------------------------------------------------------------
+ */
 /* Types of all values as far as they follow from inputs and constants; kept in
  * a side table indexed by value id (NULL = unknown).  Declared types are used
  * where a rule does not know; a contradiction is a finding, not an error. */

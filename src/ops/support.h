@@ -4,7 +4,8 @@
 #define OQ_OPS_SUPPORT_H
 
 /* Refuse a node from a rule or a kernel: names node and operator.
- *   return oq_op_fail(x, OQ_E_MODEL, "conv.pads", "'pads' has %u values, ..."); */
+ *   return oq_op_fail(x, OQ_E_MODEL, "conv.pads", "'pads' has %u values, ...");
+ */
 oq_status oq_infer_fail(const oq_infer *x, oq_status s, const char *id,
                         const char *fmt, ...) OQ_PRINTF(4, 5);
 oq_status oq_run_fail(const oq_run *r, oq_status s, const char *id,
@@ -30,8 +31,8 @@ oq_status oq_infer_broadcast(oq_infer *x); /* out[0] := in[0]'s element type,
 oq_status oq_infer_broadcast_bool(oq_infer *x); /* the same, BOOL */
 
 /* Axes attribute or input (opset 13/18 moved many): the attribute `attr` if
- * set, else input `slot` if known.  *known = false if it is an input whose value
- * is not known. */
+ * set, else input `slot` if known.  *known = false if it is an input whose
+ * value is not known. */
 oq_status oq_infer_axes(const int64_t **axes, uint32_t *n, bool *known,
                         const oq_infer *x, const oq_i64s *attr, uint32_t slot);
 

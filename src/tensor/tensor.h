@@ -10,12 +10,12 @@
 
 #define OQ_DTM(name) (UINT32_C(1) << OQ_DT_##name) /* sets of element types */
 #define OQ_DTM_FLOAT (OQ_DTM(F32) | OQ_DTM(F64) | OQ_DTM(F16) | OQ_DTM(BF16))
-#define OQ_DTM_INT                                                        \
-  (OQ_DTM(U8) | OQ_DTM(I8) | OQ_DTM(U16) | OQ_DTM(I16) | OQ_DTM(U32) |    \
+#define OQ_DTM_INT                                                     \
+  (OQ_DTM(U8) | OQ_DTM(I8) | OQ_DTM(U16) | OQ_DTM(I16) | OQ_DTM(U32) | \
    OQ_DTM(I32) | OQ_DTM(U64) | OQ_DTM(I64))
 #define OQ_DTM_NUMERIC (OQ_DTM_FLOAT | OQ_DTM_INT)
-#define OQ_DTM_F8                                            \
-  (OQ_DTM(F8E4M3FN) | OQ_DTM(F8E4M3FNUZ) | OQ_DTM(F8E5M2) |  \
+#define OQ_DTM_F8                                           \
+  (OQ_DTM(F8E4M3FN) | OQ_DTM(F8E4M3FNUZ) | OQ_DTM(F8E5M2) | \
    OQ_DTM(F8E5M2FNUZ) | OQ_DTM(F8E8M0))
 #define OQ_DTM_SUBBYTE \
   (OQ_DTM(U4) | OQ_DTM(I4) | OQ_DTM(F4E2M1) | OQ_DTM(U2) | OQ_DTM(I2))
@@ -93,8 +93,8 @@ typedef struct oq_iter {
   int64_t offset[OQ_ITER_MAX], step[OQ_ITER_MAX];
 } oq_iter;
 /* `shapes` must broadcast to `out`. */
-void oq_iter_init(oq_iter *it, const oq_shape *out, const oq_shape *const *shapes,
-                  uint32_t n);
+void oq_iter_init(oq_iter *it, const oq_shape *out,
+                  const oq_shape *const *shapes, uint32_t n);
 /* The same with explicit strides (transposes, slices; negative allowed). */
 void oq_iter_init_strided(oq_iter *it, const oq_shape *out,
                           const int64_t (*strides)[OQ_MAX_RANK], uint32_t n);
