@@ -8,9 +8,11 @@ typedef struct oq_arena oq_arena;
 typedef struct oq_mark {
   void *chunk;
   size_t used;
+  void *big;
 } oq_mark;
 
-/* `limit` in bytes, 0 = only that of `a`. */
+/* For one thread at a time.  `limit` counts the bytes in use (with padding),
+ * 0 = only that of `a`, which must outlive the arena. */
 oq_status oq_arena_create(oq_arena **out, oq_alloc *a, size_t limit);
 void oq_arena_destroy(oq_arena *a); /* NULL is fine */
 /* Zeroed.  NULL on exhaustion or if n * size wraps; n * size == 0 gives a
@@ -24,8 +26,10 @@ void *oq_arena_copy(oq_arena *a, const void *p, size_t size, size_t align);
 /* printf into the arena; NULL on exhaustion. */
 char *oq_arena_format(oq_arena *a, const char *fmt, ...) OQ_PRINTF(2, 3);
 oq_mark oq_arena_mark(const oq_arena *a);
-/* Everything allocated since the mark is gone (poisoned under ASan). */
+/* Everything allocated since the mark is gone (poisoned under ASan).  Marks are
+ * a stack: rewinding to one ends all later ones. */
 void oq_arena_rewind(oq_arena *a, oq_mark m);
+/* In use now. */
 size_t oq_arena_bytes(const oq_arena *a);
 
 #define OQ_NEW(arena, T) \

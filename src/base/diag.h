@@ -12,7 +12,9 @@
 #define OQ_PRINTF(fmt, args)
 #endif
 
-/* Bounded list of findings; one per thread.  Texts are copied.  Recording
+/* Bounded list (OQ_MAX_DIAGS; the last 32 places are kept for errors) of
+ * findings; one per thread.  Texts are copied, with control bytes and broken
+ * UTF-8 escaped, and cut at some length; ids are copied as they are.  Recording
  * works when memory is gone: then a static finding says so. */
 typedef struct oq_diags oq_diags;
 
@@ -34,9 +36,20 @@ void oq_diags_set_listener(oq_diags *d,
                            void *user);
 size_t oq_diags_count(const oq_diags *d);
 const oq_diag *oq_diags_at(const oq_diags *d, size_t i);
+/* Findings there was no place for. */
+uint64_t oq_diags_dropped(const oq_diags *d);
 void oq_diags_clear(oq_diags *d);
 /* Moves all of `from` behind those of `into` (workers, in task order). */
 void oq_diags_append(oq_diags *into, oq_diags *from);
+
+/* For base/par: findings carry the number of the task that made them, so that
+ * they can be put in order afterwards. */
+void oq_diags_set_tag(oq_diags *d, uint32_t tag);
+uint32_t oq_diags_tag_at(const oq_diags *d, size_t i);
+void oq_diags_copy_one(oq_diags *into, const oq_diags *from, size_t i);
+void oq_diags_count_dropped(oq_diags *d, uint64_t n);
+/* What the list was made with. */
+oq_alloc *oq_diags_alloc(const oq_diags *d);
 
 /* Records an error and returns `s`, so failing is one statement:
  *   return oq_fail(d, OQ_E_MODEL, "model.cycle", &w, "...", ...);

@@ -18,4 +18,13 @@ typedef struct oq_env {
   void *user;
 } oq_env;
 
+/* oq_par_run, in the calling thread and its scratch where there is no pool. */
+static inline oq_status oq_env_run(const oq_env *e, uint32_t n, oq_task_fn fn,
+                                   void *user) {
+  oq_worker w = {0, e->scratch, e->diags};
+
+  return e->pool != NULL ? oq_par_run(e->pool, n, fn, user, e->diags)
+                         : oq_par_serial(n, fn, user, &w);
+}
+
 #endif

@@ -22,8 +22,13 @@ uint32_t oq_pool_threads(const oq_pool *p);
 /* Runs tasks 0..n-1.  `n` and the meaning of a task must come from the problem
  * alone, never from the number of threads.  Findings reach `d` in task order;
  * the status is that of the lowest failing task; tasks above a failed one may
- * not run. */
+ * not run.  Called inside a task of `p`, or with `p` NULL, it runs everything
+ * in the calling thread; then prefer oq_env_run of base/env.h, which has
+ * scratch memory. */
 oq_status oq_par_run(oq_pool *p, uint32_t n, oq_task_fn fn, void *user,
                      oq_diags *d);
+/* All tasks in the calling thread, as worker `w`; stops at the first failing
+ * one. */
+oq_status oq_par_serial(uint32_t n, oq_task_fn fn, void *user, oq_worker *w);
 
 #endif
