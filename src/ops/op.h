@@ -151,12 +151,14 @@ typedef struct oq_run {
 oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s);
 
 enum {
-  OQ_OP_INPLACE = 1 << 0,  /* out[0] may lie on in[0] (same type and shape) */
-  OQ_OP_VIEW = 1 << 1,     /* out[0] is in[0] with another shape: bytes equal,
-                              no kernel is called */
-  OQ_OP_RANDOM = 1 << 2,   /* not a function of its inputs: never folded */
-  OQ_OP_LATE = 1 << 3,     /* an output size is known only after the run */
-  OQ_OP_QUANTIZED = 1 << 4 /* its presence means "already quantized" */
+  OQ_OP_INPLACE = 1 << 0,   /* out[0] may lie on in[0] (same type and shape) */
+  OQ_OP_VIEW = 1 << 1,      /* out[0] is in[0] with another shape: bytes equal,
+                               no kernel is called */
+  OQ_OP_RANDOM = 1 << 2,    /* not a function of its inputs: never folded */
+  OQ_OP_LATE = 1 << 3,      /* an output size is known only after the run */
+  OQ_OP_QUANTIZED = 1 << 4, /* its presence means "already quantized" */
+  OQ_OP_META = 1 << 5       /* reads only the type of input 0, never its numbers
+                               (Shape, Size); its data may be NULL */
 };
 
 #define OQ_OPS_MANY 65535
@@ -219,6 +221,12 @@ oq_status oq_ops_bind_node(oq_graph *g, oq_node_id n, const oq_env *e);
  * where a rule does not know; a contradiction is a finding, not an error. */
 oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
                          const oq_env *e);
+
+/* One node on known inputs (n_in of them, NULL = absent), without a session:
+ * no bodies, no LATE outputs (OQ_E_UNSUPPORTED).  Outputs and all scratch in
+ * `a`; an absent output has data NULL. */
+oq_status oq_op_eval(oq_tensor *out, const oq_graph *g, oq_node_id n,
+                     const oq_ctensor *const *in, oq_arena *a, const oq_env *e);
 
 /* ---- support.h: what families share -------------------------------------- */
 #include "ops/support.h"

@@ -23,6 +23,15 @@ void oq_infer_set_dtype(oq_infer *x, uint32_t i, oq_dtype t);
 /* Concrete shape of input i; false if unknown or absent. */
 bool oq_infer_shape(oq_shape *out, const oq_infer *x, uint32_t i);
 oq_dtype oq_infer_dtype(const oq_infer *x, uint32_t i); /* NONE if unknown */
+/* Type of input i if it is known to be a tensor, else NULL. */
+const oq_type *oq_infer_in(const oq_infer *x, uint32_t i);
+/* Dtype and rank known, all dims unknown. */
+void oq_infer_set_rank(oq_infer *x, uint32_t i, oq_dtype t, uint32_t rank);
+/* Refuses inputs from..to-1 whose known element types differ. */
+oq_status oq_infer_same_dtypes(const oq_infer *x, uint32_t from, uint32_t to);
+/* Integers of input `slot`; absent: n = 0 and known. */
+oq_status oq_infer_ints(const int64_t **out, uint32_t *n, bool *known,
+                        const oq_infer *x, uint32_t slot);
 
 /* Common rules. */
 oq_status oq_infer_same(oq_infer *x);      /* out[0] := type of in[0] */

@@ -1,0 +1,185 @@
+/* kern/kern.c - the tables of kernels, and those of them that are not BLAS in
+ * plain C.  Loops are written so that a compiler vectorises them without
+ * changing a bit: lanes are fixed, rounding is explicit. */
+#include "kern/kern.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "kern/tables.h"
+
+/* ---- statistics -----------------------------------------------------------
+ */
+enum { LANES = 8 };
+
+/* Counts fit 32 bits per block. */
+#define STAT_BLOCK ((size_t)1 << 20)
+
+static void minmax_block(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
+                         const float *x, size_t n) {
+  float l[LANES], h[LANES];
+  uint32_t nans[LANES] = {0}, infs[LANES] = {0};
+  const size_t whole = n - n % LANES;
+
+  for (size_t k = 0; k < LANES; k++) {
+    l[k] = INFINITY;
+    h[k] = -INFINITY;
+  }
+  for (size_t i = 0; i < whole; i += LANES) {
+    for (size_t k = 0; k < LANES; k++) {
+      const float v = x[i + k], a = fabsf(v);
+      const float below = a <= FLT_MAX ? v : INFINITY;
+      const float above = a <= FLT_MAX ? v : -INFINITY;
+      l[k] = below < l[k] ? below : l[k];
+      h[k] = above > h[k] ? above : h[k];
+      nans[k] += v != v;
+      infs[k] += a > FLT_MAX;
+    }
+  }
+  for (size_t i = whole; i < n; i++) {
+    const float v = x[i], a = fabsf(v);
+    nans[0] += v != v;
+    infs[0] += a > FLT_MAX;
+    if (!(a <= FLT_MAX)) continue;
+    if (v < l[0]) l[0] = v;
+    if (v > h[0]) h[0] = v;
+  }
+  for (size_t k = 0; k < LANES; k++) {
+    if (l[k] < *lo) *lo = l[k];
+    if (h[k] > *hi) *hi = h[k];
+    *n_nan += nans[k];
+    *n_inf += infs[k];
+  }
+}
+
+static void minmax_f32(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
+                       const float *x, size_t n) {
+  float l = INFINITY, h = -INFINITY;
+
+  for (size_t i = 0; i < n; i += STAT_BLOCK)
+    minmax_block(&l, &h, n_nan, n_inf, x + i,
+                 n - i < STAT_BLOCK ? n - i : STAT_BLOCK);
+  if (l > h) return; /* nothing finite */
+  /* Which zero comes first must not show. */
+  l += 0.0f;
+  h += 0.0f;
+  if (*lo > *hi) {
+    *lo = l;
+    *hi = h;
+    return;
+  }
+  if (l < *lo) *lo = l;
+  if (h > *hi) *hi = h;
+}
+
+/* ---- 8-bit quantization ----------------------------------------------------
+ */
+/* 1.5 * 2^23: adding it leaves the integer nearest to x (halves to even) in the
+ * low bits of the sum, for |x| <= 2^22. */
+#define ROUND_MAGIC 12582912.0f
+
+/* The bounds are integers, so clamping before rounding gives what rounding
+ * before clamping gives, and the number fits the trick above.  NaN becomes the
+ * lower bound. */
+static inline int32_t quantize_one(float x, float scale, int32_t zero, float lo,
+                                   float hi) {
+  const float v = x / scale;
+  const float a = v > lo ? v : lo;
+  const float b = a < hi ? a : hi;
+
+  return (int32_t)((b + ROUND_MAGIC) - ROUND_MAGIC) + zero;
+}
+
+static void quantize_u8(uint8_t *y, const float *x, size_t n, float scale,
+                        int32_t zero, int32_t qmin, int32_t qmax) {
+  const float lo = (float)(qmin - zero), hi = (float)(qmax - zero);
+
+  for (size_t i = 0; i < n; i++)
+    y[i] = (uint8_t)quantize_one(x[i], scale, zero, lo, hi);
+}
+
+static void quantize_i8(int8_t *y, const float *x, size_t n, float scale,
+                        int32_t zero, int32_t qmin, int32_t qmax) {
+  const float lo = (float)(qmin - zero), hi = (float)(qmax - zero);
+
+  for (size_t i = 0; i < n; i++)
+    y[i] = (int8_t)quantize_one(x[i], scale, zero, lo, hi);
+}
+
+static void dequantize_u8(float *y, const uint8_t *x, size_t n, float scale,
+                          int32_t zero) {
+  for (size_t i = 0; i < n; i++) y[i] = (float)((int32_t)x[i] - zero) * scale;
+}
+
+static void dequantize_i8(float *y, const int8_t *x, size_t n, float scale,
+                          int32_t zero) {
+  for (size_t i = 0; i < n; i++) y[i] = (float)((int32_t)x[i] - zero) * scale;
+}
+
+/* ---- reference GEMM --------------------------------------------------------
+ */
+/* The sum over k is in order, one float accumulator per element: the same bits
+ * everywhere, and for either layout of a and b. */
+enum { TILE_N = 64 };
+
+static void gemm_row_tile(float acc[TILE_N], oq_transpose tb, size_t width,
+                          size_t k, const float *a, size_t a_step,
+                          const float *b, size_t ldb) {
+  const size_t k_step = tb == OQ_TRANS ? 1 : ldb;
+  const size_t n_step = tb == OQ_TRANS ? ldb : 1;
+
+  for (size_t j = 0; j < width; j++) acc[j] = 0.0f;
+  for (size_t p = 0; p < k; p++) {
+    const float v = a[p * a_step];
+    const float *const row = b + p * k_step;
+    if (n_step == 1) {
+      for (size_t j = 0; j < width; j++) acc[j] += v * row[j];
+    } else {
+      for (size_t j = 0; j < width; j++) acc[j] += v * row[j * n_step];
+    }
+  }
+}
+
+void oq_gemm_reference(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
+                       size_t k, float alpha, const float *a, size_t lda,
+                       const float *b, size_t ldb, float beta, float *c,
+                       size_t ldc) {
+  float acc[TILE_N];
+  const size_t a_step = ta == OQ_TRANS ? lda : 1;
+  const size_t a_row = ta == OQ_TRANS ? 1 : lda;
+  const size_t b_col = tb == OQ_TRANS ? ldb : 1;
+
+  for (size_t j = 0; j < n; j += TILE_N) {
+    const size_t width = n - j < TILE_N ? n - j : TILE_N;
+    for (size_t i = 0; i < m; i++) {
+      float *const to = c + i * ldc + j;
+      const size_t at_a = k > 0 ? i * a_row : 0, at_b = k > 0 ? j * b_col : 0;
+      gemm_row_tile(acc, tb, width, k, a + at_a, a_step, b + at_b, ldb);
+      if (beta == 0.0f) {
+        for (size_t q = 0; q < width; q++) to[q] = alpha * acc[q];
+      } else {
+        for (size_t q = 0; q < width; q++)
+          to[q] = alpha * acc[q] + beta * to[q];
+      }
+    }
+  }
+}
+
+/* ---- tables ----------------------------------------------------------------
+ */
+#define PLAIN                                                 \
+  .minmax_f32 = minmax_f32, .quantize_u8 = quantize_u8,       \
+  .quantize_i8 = quantize_i8, .dequantize_u8 = dequantize_u8, \
+  .dequantize_i8 = dequantize_i8
+
+static const oq_kernels reference = {PLAIN, .gemm_f32 = oq_gemm_reference,
+                                     .name = "reference"};
+static const oq_kernels blas = {PLAIN, .gemm_f32 = oq_gemm_blas,
+                                .name = "blas"};
+
+const oq_kernels *oq_kernels_find(const char *name) {
+  if (strcmp(name, "auto") == 0 || strcmp(name, "blas") == 0) return &blas;
+  if (strcmp(name, "reference") == 0) return &reference;
+  return NULL;
+}

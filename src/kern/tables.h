@@ -1,0 +1,17 @@
+/* kern/tables.h - kernels that the tables of kern.c are made of.  Private to
+ * kern. */
+#ifndef OQ_KERN_TABLES_H
+#define OQ_KERN_TABLES_H
+
+#include "kern/kern.h"
+
+void oq_gemm_reference(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
+                       size_t k, float alpha, const float *a, size_t lda,
+                       const float *b, size_t ldb, float beta, float *c,
+                       size_t ldc);
+/* Sizes beyond what cblas counts in go to the reference. */
+void oq_gemm_blas(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
+                  size_t k, float alpha, const float *a, size_t lda,
+                  const float *b, size_t ldb, float beta, float *c, size_t ldc);
+
+#endif
