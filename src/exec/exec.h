@@ -15,8 +15,15 @@ typedef struct oq_plan_options {
    * none); steps that nothing wanted needs are left out. */
   const oq_value_id *keep;
   uint32_t n_keep;
-  /* Wanted are only `keep`, not the graph's outputs. */
+  /* Values whose steps must run (a tap wants to see them), without being kept.
+   */
+  const oq_value_id *need;
+  uint32_t n_need;
+  /* Wanted are only `keep` and `need`, not the graph's outputs. */
   bool only_keep;
+  /* Nobody will ask for oq_plan_values or tap a run: what follows from
+   * constants alone may be computed once, with the plan. */
+  bool untapped;
 } oq_plan_options;
 
 /* OQ_E_UNSUPPORTED "op.unknown" naming the first node that has no kernel.
@@ -56,7 +63,9 @@ size_t oq_session_bytes(const oq_session *s);
 oq_status oq_graph_feeds(const oq_value_id **out, uint32_t *n,
                          const oq_graph *g, oq_arena *a);
 
-/* One node on known inputs, for constant folding: outputs in `a`. */
+/* One node on known inputs, for constant folding: outputs in `a` (which may be
+ * the scratch of `e`).  `out` has one entry per output of the node; entries of
+ * absent outputs get no data. */
 oq_status oq_exec_node(oq_tensor *out, const oq_graph *g, oq_node_id n,
                        const oq_ctensor *const *in, oq_arena *a,
                        const oq_env *e);

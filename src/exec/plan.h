@@ -1,0 +1,56 @@
+/* exec/plan.h - what a plan holds; for the files of exec only. */
+#ifndef OQ_EXEC_PLAN_H
+#define OQ_EXEC_PLAN_H
+
+#include "exec/exec.h"
+
+typedef enum oq_slot_kind {
+  OQ_SLOT_CONST, /* decoded with the plan */
+  OQ_SLOT_FEED,  /* the caller's, for one run */
+  OQ_SLOT_OUTER, /* of the run around this one */
+  OQ_SLOT_RESULT /* made by a step */
+} oq_slot_kind;
+
+/* One per value that a run needs. */
+typedef struct oq_slot {
+  oq_value_id value;
+  oq_slot_kind kind;
+  bool keep;        /* alive until the end of the run */
+  bool tapped;      /* CONST: a result that was computed with the plan */
+  oq_ctensor konst; /* CONST only */
+} oq_slot;
+
+typedef struct oq_step {
+  oq_node_id node;
+  const oq_op_def *def;
+  const void *params;
+  int64_t opset;
+  uint32_t n_in, n_out, n_captures, n_dies;
+  const uint32_t *in, *out; /* slots; OQ_NONE = absent */
+  const bool *wanted;       /* one per output */
+  const uint32_t *captures; /* slots that bodies of the node read */
+  const uint32_t *dies;     /* results nobody needs after this step */
+  bool inplace;             /* out[0] may take the memory of in[0] */
+} oq_step;
+
+/* A declared input. */
+typedef struct oq_feed {
+  oq_value_id value;
+  uint32_t slot;
+  uint32_t symbol[OQ_MAX_RANK]; /* number of the dim's symbol, or OQ_NONE */
+} oq_feed;
+
+struct oq_plan {
+  const oq_graph *graph;
+  oq_alloc *alloc;
+  oq_arena *arena;
+  oq_slot *slots;
+  oq_step *steps;
+  oq_feed *feeds;
+  uint32_t *slot_of; /* by value id; OQ_NONE = not needed */
+  oq_value_id *values;
+  uint32_t n_slots, n_steps, n_feeds, n_symbols, n_values;
+  uint32_t max_in, max_out;
+};
+
+#endif

@@ -1,0 +1,214 @@
+/* exec/step.c - concrete types from the row's rule, checked; memory for them;
+ * the kernel.  What a rule or kernel got wrong ends here, by name. */
+#include "exec/step.h"
+
+#include <string.h>
+
+#include "exec/session.h"
+
+oq_type oq_type_of_tensor(oq_dtype t, const oq_shape *s) {
+  oq_type y = {.kind = OQ_TYPE_TENSOR, .dtype = t, .has_rank = true};
+
+  y.rank = s->rank;
+  for (uint32_t d = 0; d < s->rank; d++) y.dim[d].size = s->dim[d];
+  return y;
+}
+
+static const oq_node *node_of(const oq_call *c) {
+  return oq_graph_node(c->graph, c->step->node);
+}
+
+static oq_where place(const oq_call *c) {
+  return oq_node_where(c->graph, c->step->node);
+}
+
+oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
+                        const oq_shape *s) {
+  const oq_where w = place(c);
+  const oq_limits *l = c->env->limits;
+  char text[160];
+  size_t n;
+
+  if (oq_dtype_bits(t) == 0) {
+    return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.dtype", &w,
+                   "%s '%s': output %u is of type %s, which the engine does "
+                   "not hold",
+                   w.op, w.node, i, oq_dtype_text((int32_t)t));
+  }
+  if (oq_shape_bytes(&n, s, (int32_t)t) != OQ_OK || n > l->max_tensor_bytes) {
+    oq_shape_print(text, sizeof text, s->dim, s->rank);
+    return oq_fail(c->env->diags, OQ_E_LIMIT, "run.tensor_bytes", &w,
+                   "%s '%s': output %u would be %s%s, more than the %llu "
+                   "bytes a tensor may have",
+                   w.op, w.node, i, oq_dtype_text((int32_t)t), text,
+                   (unsigned long long)l->max_tensor_bytes);
+  }
+  *out = n;
+  return OQ_OK;
+}
+
+/* ---- types ----------------------------------------------------------------
+ */
+static oq_status check_dtype(const oq_call *c) {
+  const oq_step *s = c->step;
+  const oq_where w = place(c);
+
+  if (s->def->dtypes == 0 || s->n_in == 0 || c->in[0] == NULL) return OQ_OK;
+  if (oq_dtype_in((int32_t)c->in[0]->dtype, s->def->dtypes)) return OQ_OK;
+  return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "op.dtype", &w,
+                 "%s '%s': no kernel for element type %s", w.op, w.node,
+                 oq_dtype_text((int32_t)c->in[0]->dtype));
+}
+
+static oq_status infer(const oq_call *c) {
+  const oq_step *s = c->step;
+  oq_infer x = {.graph = c->graph,
+                .node = node_of(c),
+                .params = s->params,
+                .opset = s->opset,
+                .n_in = s->n_in,
+                .n_out = s->n_out,
+                .in = c->in_type,
+                .konst = c->in,
+                .out = c->out_type,
+                .scratch = c->env->scratch,
+                .diags = c->env->diags};
+
+  memset(c->out_type, 0, s->n_out * sizeof *c->out_type);
+  return s->def->infer(&x);
+}
+
+/* Whether output i is there: named by the node.  Output 0 always is, since
+ * kernels write it unasked. */
+static bool present(const oq_call *c, uint32_t i) {
+  return i == 0 || oq_value_ok(node_of(c)->out[i]);
+}
+
+static oq_status refuse_unknown(const oq_call *c, uint32_t i) {
+  const oq_where w = place(c);
+
+  return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.shape_unknown", &w,
+                 "%s '%s': type and shape of output %u do not follow from its "
+                 "inputs",
+                 w.op, w.node, i);
+}
+
+/* Sets dtype, shape and size of each output; size stays 0 and dtype NONE where
+ * the output is absent or LATE. */
+static oq_status set_outputs(const oq_call *c) {
+  const oq_step *s = c->step;
+
+  memset(c->out, 0, s->n_out * sizeof *c->out);
+  for (uint32_t i = 0; i < s->n_out; i++) {
+    const oq_type *t = &c->out_type[i];
+    oq_tensor *y = &c->out[i];
+    oq_shape shape;
+    if (!present(c, i)) continue;
+    if (t->kind != OQ_TYPE_TENSOR || t->dtype == OQ_DT_NONE ||
+        !oq_type_shape(&shape, t)) {
+      if ((s->def->flags & OQ_OP_LATE) != 0) continue;
+      return refuse_unknown(c, i);
+    }
+    OQ_TRY(oq_call_bytes(&y->size, c, i, t->dtype, &shape));
+    y->dtype = t->dtype;
+    y->shape = shape;
+  }
+  return OQ_OK;
+}
+
+/* ---- kernel ---------------------------------------------------------------
+ */
+static oq_status allocate(oq_call *c) {
+  for (uint32_t i = 0; i < c->step->n_out; i++) {
+    oq_tensor *y = &c->out[i];
+    if (y->dtype == OQ_DT_NONE) continue;
+    OQ_TRY(c->alloc(c, i, y->size, &y->data));
+  }
+  return OQ_OK;
+}
+
+oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s) {
+  oq_call *c = r->session->now;
+  oq_tensor y = {.dtype = t, .shape = *s};
+  const oq_where w = place(c);
+
+  if (i >= c->step->n_out || c->out[i].data != NULL) {
+    return oq_fail(c->env->diags, OQ_E_INTERNAL, "run.alloc", &w,
+                   "%s '%s': output %u was allocated twice or does not exist",
+                   w.op, w.node, i);
+  }
+  OQ_TRY(oq_call_bytes(&y.size, c, i, t, s));
+  OQ_TRY(c->alloc(c, i, y.size, &y.data));
+  c->out[i] = y;
+  c->out_type[i] = oq_type_of_tensor(t, s);
+  return OQ_OK;
+}
+
+static oq_status check_late(const oq_call *c) {
+  for (uint32_t i = 0; i < c->step->n_out; i++) {
+    if (c->step->wanted[i] && c->out[i].data == NULL) {
+      return refuse_unknown(c, i);
+    }
+  }
+  return OQ_OK;
+}
+
+static oq_status run_kernel(oq_call *c) {
+  const oq_step *s = c->step;
+  oq_run r = {.graph = c->graph,
+              .node = node_of(c),
+              .params = s->params,
+              .opset = s->opset,
+              .n_in = s->n_in,
+              .n_out = s->n_out,
+              .in = c->in,
+              .out = c->out,
+              .wanted = s->wanted,
+              .k = c->env->kernels,
+              .scratch = c->env->scratch,
+              .diags = c->env->diags,
+              .session = c->session};
+
+  OQ_TRY(allocate(c));
+  OQ_TRY(s->def->run(&r));
+  return check_late(c);
+}
+
+static oq_status share(oq_call *c) {
+  const oq_where w = place(c);
+
+  if (c->step->n_in == 0 || c->in[0] == NULL ||
+      c->in[0]->size != c->out[0].size) {
+    return oq_fail(c->env->diags, OQ_E_INTERNAL, "run.view", &w,
+                   "%s '%s': the output is not the input in another shape",
+                   w.op, w.node);
+  }
+  return OQ_OK;
+}
+
+typedef oq_status (*stage)(oq_call *c);
+
+/* Types first, then `then`; a failure without a finding gets one. */
+static oq_status with_types(oq_call *c, stage then) {
+  const oq_env *e = c->env;
+  const oq_mark mark = oq_arena_mark(e->scratch);
+  const size_t before = oq_diags_count(e->diags);
+  const oq_where w = place(c);
+  oq_status s;
+
+  c->session->now = c;
+  s = check_dtype(c);
+  if (s == OQ_OK) s = infer(c);
+  if (s == OQ_OK) s = set_outputs(c);
+  if (s == OQ_OK) s = then(c);
+  c->session->now = NULL;
+  if (!c->keep_scratch) oq_arena_rewind(e->scratch, mark);
+  if (s != OQ_OK && oq_diags_count(e->diags) == before) {
+    return oq_fail(e->diags, s, "run.node", &w, "%s '%s': %s", w.op, w.node,
+                   oq_status_text(s));
+  }
+  return s;
+}
+
+oq_status oq_call_run(oq_call *c) { return with_types(c, run_kernel); }
+oq_status oq_call_view(oq_call *c) { return with_types(c, share); }
