@@ -1,0 +1,27 @@
+# cmake -DROOT=... -P check_layers.cmake : every #include "x/..." in src/<l>/
+# must be allowed for <l> by src/layers.txt; <cblas.h> only in kern/blas.c,
+# protobuf only in onnx and in the coder of the statistics file.
+cmake_minimum_required(VERSION 3.25)
+file(STRINGS "${ROOT}/src/layers.txt" rows REGEX "^[a-z]")
+foreach(row IN LISTS rows)
+  string(REGEX MATCH "^([a-z]+) *:(.*)$" _ "${row}")
+  set(layer "${CMAKE_MATCH_1}")
+  separate_arguments(may UNIX_COMMAND "${CMAKE_MATCH_2}")
+  list(APPEND may "${layer}" onnxquant)
+  file(GLOB_RECURSE files "${ROOT}/src/${layer}/*.[ch]")
+  foreach(f IN LISTS files)
+    file(STRINGS "${f}" includes REGEX "^[ \t]*#[ \t]*include")
+    foreach(line IN LISTS includes)
+      if(line MATCHES "cblas" AND NOT f MATCHES "/kern/blas\\.c$")
+        message(SEND_ERROR "${f}: BLAS belongs to kern/blas.c")
+      elseif(line MATCHES "pb-c|protobuf-c")
+        if(NOT layer STREQUAL "onnx" AND NOT f MATCHES "/calib/stats_file\\.c$")
+          message(SEND_ERROR "${f}: protobuf belongs to onnx")
+        endif()
+      elseif(line MATCHES "\"([a-z]+)/" AND NOT CMAKE_MATCH_1 IN_LIST may)
+        message(SEND_ERROR
+          "${f}: layer '${layer}' may not use '${CMAKE_MATCH_1}'")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()

@@ -1,0 +1,112 @@
+/* calib - samples run through the graph, one mergeable record per value.
+ * Nothing about a range method is decided while collecting. */
+#ifndef OQ_CALIB_CALIB_H
+#define OQ_CALIB_CALIB_H
+
+#include "exec/exec.h"
+#include "onnxquant/calibration.h"
+
+/* ---- hist.c: magnitudes in bins of power-of-two width --------------------
+ * Bin i of a side counts the values with i * w <= |x| < (i + 1) * w.  When a
+ * larger value arrives, pairs of bins are merged and w doubles.  Because
+ * floor(floor(x / w) / 2) = floor(x / 2w), and scaling by a power of two is
+ * exact, the result is a function of the multiset of values alone: w is the
+ * least power of two with max|x| < OQ_HIST_BINS * w, whatever came first. */
+#define OQ_HIST_BINS 4096
+
+typedef struct oq_hist_side {
+  uint32_t *low;  /* NULL until a value falls on this side */
+  uint64_t *high; /* what `low` could not hold; NULL until needed */
+} oq_hist_side;
+
+typedef struct oq_hist {
+  bool empty;     /* no finite non-zero value yet: `exponent` means nothing */
+  int exponent;   /* w = 2^exponent */
+  uint64_t since; /* values in `low` at most: below 2^32 */
+  oq_hist_side side[2]; /* 0: x > 0, 1: x < 0 */
+} oq_hist;
+
+/* Adds the finite non-zero values among x[0..n); the largest magnitude among
+ * them is `bound` (> 0).  false: memory. */
+bool oq_hist_feed(oq_hist *h, const float *x, size_t n, float bound,
+                  oq_arena *a);
+bool oq_hist_merge(oq_hist *into, const oq_hist *from, oq_arena *a);
+static inline uint64_t oq_hist_at(const oq_hist *h, uint32_t side, uint32_t i) {
+  const oq_hist_side *s = &h->side[side];
+  return (s->low ? s->low[i] : 0) + (s->high ? s->high[i] : 0);
+}
+double oq_hist_width(const oq_hist *h);
+
+/* ---- record.c: what is known of one value -------------------------------- */
+typedef struct oq_record {
+  float lo, hi; /* of the finite values; lo > hi: none */
+  uint64_t count, zeros, nans, infinities;
+  oq_hist hist;
+} oq_record;
+
+void oq_record_init(oq_record *r);
+oq_status oq_record_feed(oq_record *r, const float *x, size_t n,
+                         const struct oq_kernels *k, oq_arena *a);
+oq_status oq_record_merge(oq_record *into, const oq_record *from, oq_arena *a);
+static inline bool oq_record_usable(const oq_record *r) {
+  return r->lo <= r->hi;
+}
+/* From the bins: exact up to half a bin. */
+void oq_record_moments(const oq_record *r, double *mean, double *std);
+
+/* ---- stats.c: the records of a model --------------------------------------
+ */
+typedef struct oq_stats_entry {
+  const char *name; /* of the value in the prepared graph */
+  oq_record record;
+} oq_stats_entry;
+
+typedef struct oq_stats_core {
+  oq_alloc *alloc;
+  oq_arena *arena;
+  oq_stats_entry *entries; /* sorted by name */
+  uint32_t n_entries;
+  const char *model_digest; /* of the prepared graph */
+  const char *preprocessing;
+  bool synthetic;
+  uint64_t *samples; /* digests, sorted */
+  uint64_t n_samples, cap_samples;
+} oq_stats_core;
+
+/* `names` are copied. */
+oq_status oq_stats_core_create(oq_stats_core **out, const char *const *names,
+                               uint32_t n, const char *model_digest,
+                               const char *preprocessing, bool synthetic,
+                               oq_alloc *a);
+void oq_stats_core_destroy(oq_stats_core *s);
+oq_record *oq_stats_find(const oq_stats_core *s, const char *name);
+oq_status oq_stats_add_sample(oq_stats_core *s, uint64_t digest);
+/* Same values in both (a programming error otherwise): records and samples. */
+oq_status oq_stats_core_add(oq_stats_core *into, const oq_stats_core *from);
+/* The same with every reason for refusal checked and named. */
+oq_status oq_stats_core_merge(oq_stats_core *into, const oq_stats_core *from,
+                              oq_diags *d);
+
+/* ---- stats_file.c ----------------------------------------------------------
+ */
+oq_status oq_stats_encode(const oq_stats_core *s, struct oq_sink *to);
+oq_status oq_stats_decode(oq_stats_core **out, const uint8_t *p, size_t n,
+                          oq_alloc *a, oq_diags *d);
+
+/* ---- calibrate.c -----------------------------------------------------------
+ */
+/* Float values of the main graph worth a record, as ids in step order: those
+ * that an operator with quantization facts touches.  Views share the record of
+ * what they view: `root[i]` is the value whose record value i uses. */
+typedef struct oq_observed {
+  const oq_value_id *values;
+  uint32_t n;
+} oq_observed;
+oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
+                            const oq_env *e);
+
+/* Runs every sample of `src` through `g` and adds to `stats`. */
+oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
+                       const oq_source *src, const oq_env *e);
+
+#endif

@@ -1,0 +1,238 @@
+/* calibrate.c - samples -> sessions -> records.  One worker takes one sample
+ * at a time with a session and records of its own; merging is exact, so neither
+ * order nor number of threads can show. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "calib/calib.h"
+#include "kern/kern.h"
+
+static bool worth(const oq_op_def *def) {
+  return def && def->quant.cls != OQ_Q_NEVER && def->quant.cls != OQ_Q_OPAQUE;
+}
+
+/* Marks the values that nodes with quantization facts read or write. */
+static void mark(bool *wanted, const oq_graph *g) {
+  for (uint32_t i = 0; i < g->n_nodes; i++) {
+    const oq_node *n = &g->nodes[i];
+
+    if (n->dead || !worth(n->def)) continue;
+    for (uint32_t k = 0; k < n->n_in; k++)
+      if (oq_value_ok(n->in[k])) wanted[n->in[k].i] = true;
+    for (uint32_t k = 0; k < n->n_out; k++)
+      if (oq_value_ok(n->out[k])) wanted[n->out[k].i] = true;
+  }
+}
+
+oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
+                            const oq_env *e) {
+  const oq_type **types;
+  bool *wanted = OQ_NEW_N(a, bool, g->n_values);
+  oq_value_id *ids = OQ_NEW_N(a, oq_value_id, g->n_values);
+  uint32_t n = 0;
+
+  if (!wanted || !ids) return oq_fail_memory(e->diags);
+  OQ_TRY(oq_infer_types(&types, g, a, e));
+  mark(wanted, g);
+  for (uint32_t v = 0; v < g->n_values; v++) {
+    const oq_value *value = &g->values[v];
+
+    if (!wanted[v] ||
+        (value->kind != OQ_VALUE_INPUT && value->kind != OQ_VALUE_RESULT))
+      continue;
+    if (types[v] && types[v]->kind == OQ_TYPE_TENSOR &&
+        types[v]->dtype != OQ_DT_F32 && types[v]->dtype != OQ_DT_NONE)
+      continue;
+    ids[n++] = (oq_value_id){v};
+  }
+  *out = (oq_observed){ids, n};
+  return OQ_OK;
+}
+
+/* ---- running ----------------------------------------------------------------
+ */
+typedef struct job {
+  const oq_graph *graph;
+  const oq_plan *plan;
+  const oq_source *source;
+  const oq_env *env;
+  oq_stats_core **stats;  /* one per worker, made on first use */
+  oq_session **sessions;  /* likewise */
+  oq_record ***record_of; /* per worker: value id -> record, or NULL */
+  oq_stats_core *shape;   /* names and header to copy */
+  const oq_value_id *feeds;
+  uint32_t n_feeds;
+  _Atomic uint64_t done;
+} job;
+
+typedef struct feeding {
+  const job *job;
+  uint32_t worker;
+} feeding;
+
+static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
+                          const oq_ctensor *t) {
+  const feeding *f = user;
+
+  if (g != f->job->graph || t->dtype != OQ_DT_F32) return OQ_OK;
+
+  oq_record *r = f->job->record_of[f->worker][v.i];
+
+  if (!r) return OQ_OK;
+  return oq_record_feed(r, t->data, oq_tensor_count(t), f->job->env->kernels,
+                        f->job->stats[f->worker]->arena);
+}
+
+static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {
+  if (j->sessions[w]) return OQ_OK;
+
+  const oq_stats_core *like = j->shape;
+
+  if (!j->stats[w]) {
+    const char **names = OQ_NEW_N(e->scratch, const char *, like->n_entries);
+
+    if (!names) return oq_fail_memory(e->diags);
+    for (uint32_t i = 0; i < like->n_entries; i++)
+      names[i] = like->entries[i].name;
+    OQ_TRY(oq_stats_core_create(&j->stats[w], names, like->n_entries,
+                                like->model_digest, like->preprocessing,
+                                like->synthetic, e->alloc));
+  }
+  for (uint32_t v = 0; v < j->graph->n_values; v++)
+    if (j->graph->values[v].kind == OQ_VALUE_INPUT ||
+        j->graph->values[v].kind == OQ_VALUE_RESULT)
+      j->record_of[w][v] =
+          oq_stats_find(j->stats[w], oq_value_text(j->graph, (oq_value_id){v}));
+  return oq_session_create(&j->sessions[w], j->plan, e);
+}
+
+/* A view from a source as a tensor; sizes are checked by the session. */
+static oq_ctensor tensor_of(const oq_tensor_view *v) {
+  oq_ctensor t = {
+      .dtype = (oq_dtype)v->dtype, .data = v->data, .size = v->size};
+
+  t.shape.rank = v->rank;
+  memcpy(t.shape.dim, v->dim, sizeof t.shape.dim);
+  return t;
+}
+
+static oq_status run_sample(job *j, uint64_t index, const oq_env *e,
+                            uint32_t w) {
+  const uint32_t n = j->n_feeds;
+  oq_tensor_view *views = OQ_NEW_N(e->scratch, oq_tensor_view, n);
+  oq_ctensor *inputs = OQ_NEW_N(e->scratch, oq_ctensor, n);
+  void *handle = NULL;
+
+  if (!views || !inputs) return oq_fail_memory(e->diags);
+  oq_status s = j->source->read(j->source->user, index, views, n, &handle);
+  if (s != OQ_OK)
+    return oq_fail(e->diags, s, "sample.read", NULL,
+                   "sample %llu cannot be read", (unsigned long long)index);
+  for (uint32_t i = 0; i < n; i++) inputs[i] = tensor_of(&views[i]);
+
+  feeding f = {j, w};
+  const oq_tap tap = {on_value, &f};
+
+  s = oq_session_run(j->sessions[w], inputs, n, &tap, e);
+  if (j->source->release) j->source->release(j->source->user, handle);
+  if (s != OQ_OK) return s;
+  return oq_stats_add_sample(
+      j->stats[w],
+      j->source->digest ? j->source->digest(j->source->user, index) : index);
+}
+
+/* Worker 0 is the caller's thread: only there may the caller be asked. */
+static oq_status report(job *j, const oq_worker *w, const oq_env *e) {
+  const oq_progress p = {"calibrate", atomic_fetch_add(&j->done, 1) + 1,
+                         j->source->count};
+
+  if (w->index != 0 || !e->on_progress || !e->on_progress(e->user, &p))
+    return OQ_OK;
+  return oq_fail(w->diags, OQ_E_CANCELLED, "cancelled", NULL,
+                 "calibration was stopped after %llu samples",
+                 (unsigned long long)p.done);
+}
+
+static oq_status task(void *user, uint32_t index, oq_worker *w) {
+  job *j = user;
+  oq_env e = *j->env;
+
+  e.diags = w->diags;
+  e.scratch = w->scratch;
+  e.pool = NULL;
+  OQ_TRY(worker_ready(j, w->index, &e));
+  OQ_TRY(run_sample(j, index, &e, w->index));
+  return report(j, w, &e);
+}
+
+static oq_status prepare(job *j) {
+  const oq_env *e = j->env;
+  const uint32_t threads = oq_pool_threads(e->pool);
+
+  j->stats = OQ_NEW_N(e->scratch, oq_stats_core *, threads);
+  j->sessions = OQ_NEW_N(e->scratch, oq_session *, threads);
+  j->record_of = OQ_NEW_N(e->scratch, oq_record **, threads);
+  if (!j->stats || !j->sessions || !j->record_of)
+    return oq_fail_memory(e->diags);
+  for (uint32_t w = 0; w < threads; w++) {
+    j->record_of[w] = OQ_NEW_N(e->scratch, oq_record *, j->graph->n_values);
+    if (!j->record_of[w]) return oq_fail_memory(e->diags);
+  }
+  return oq_graph_feeds(&j->feeds, &j->n_feeds, j->graph, e->scratch);
+}
+
+static oq_status collect(job *j, oq_stats_core *into) {
+  const uint32_t threads = oq_pool_threads(j->env->pool);
+
+  for (uint32_t w = 0; w < threads; w++)
+    if (j->stats[w]) OQ_TRY(oq_stats_core_add(into, j->stats[w]));
+  return OQ_OK;
+}
+
+static void release(job *j) {
+  const uint32_t threads = oq_pool_threads(j->env->pool);
+
+  for (uint32_t w = 0; j->sessions && w < threads; w++)
+    oq_session_destroy(j->sessions[w]);
+  for (uint32_t w = 0; j->stats && w < threads; w++)
+    oq_stats_core_destroy(j->stats[w]);
+}
+
+/* The values with a record are what the run must compute; nothing else is. */
+static oq_status plan(oq_plan **out, const oq_graph *g,
+                      const oq_stats_core *stats, const oq_env *e) {
+  oq_value_id *keep = OQ_NEW_N(e->scratch, oq_value_id, g->n_values);
+  uint32_t n = 0;
+
+  if (!keep) return oq_fail_memory(e->diags);
+  for (uint32_t v = 0; v < g->n_values; v++)
+    if (g->values[v].kind == OQ_VALUE_RESULT &&
+        oq_stats_find(stats, oq_value_text(g, (oq_value_id){v})))
+      keep[n++] = (oq_value_id){v};
+
+  const oq_plan_options opt = {.need = keep, .n_need = n, .only_keep = true};
+
+  return oq_plan_create(out, g, &opt, e);
+}
+
+oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
+                       const oq_source *src, const oq_env *e) {
+  oq_plan *p = NULL;
+  job j = {.graph = g, .source = src, .env = e, .shape = stats};
+  const oq_mark mark = oq_arena_mark(e->scratch);
+
+  if (src->count == 0 || src->count > UINT32_MAX)
+    return oq_fail(e->diags, OQ_E_DATA, "samples.count", NULL,
+                   "%llu samples, expected 1 to 4294967295",
+                   (unsigned long long)src->count);
+  oq_status s = plan(&p, g, stats, e);
+  j.plan = p;
+  if (s == OQ_OK) s = prepare(&j);
+  if (s == OQ_OK)
+    s = oq_par_run(e->pool, (uint32_t)src->count, task, &j, e->diags);
+  if (s == OQ_OK) s = collect(&j, stats);
+  release(&j);
+  oq_plan_destroy(p);
+  oq_arena_rewind(e->scratch, mark);
+  return s;
+}

@@ -1,0 +1,169 @@
+/* quant - from ranges to a quantized graph: policy, placement, parameters,
+ * rewriting.  Facts about operators come from ops; nothing here names an
+ * operator except the profile tables. */
+#ifndef OQ_QUANT_QUANT_H
+#define OQ_QUANT_QUANT_H
+
+#include "calib/calib.h"
+#include "onnxquant/quantize.h"
+
+/* ---- scheme.c: integer grids ----------------------------------------------
+ */
+typedef struct oq_quant_type {
+  oq_dtype dtype;
+  int32_t qmin, qmax;
+  bool symmetric; /* zero point fixed at the middle (0 where signed) */
+} oq_quant_type;
+
+typedef struct oq_range {
+  double lo, hi; /* lo <= 0 <= hi once a scheme has seen it */
+} oq_range;
+
+typedef struct oq_qparam {
+  float scale;
+  int32_t zero;
+} oq_qparam;
+
+/* The full grid of an element type; symmetric signed grids leave out the
+ * lowest code. false: not an integer type of 4, 8 or 16 bits. */
+bool oq_quant_type_make(oq_quant_type *out, oq_dtype t, bool symmetric);
+/* Scale and zero point that cover the range (widened to hold 0); never a zero
+ * or subnormal scale.  ONNX: y = saturate(round_half_even(x / scale) + zero).
+ */
+oq_qparam oq_qparam_of_range(const oq_quant_type *t, oq_range r);
+/* One number through the grid and back. */
+double oq_qparam_apply(const oq_quant_type *t, oq_qparam p, double x);
+
+/* ---- range.h: methods, read from a record after calibration ----------------
+ */
+typedef struct oq_range_options {
+  double percentile; /* 0..100 */
+} oq_range_options;
+
+typedef struct oq_range_method {
+  const char *name;
+  /* A range inside [record.lo, record.hi], for this grid. The record is usable.
+   */
+  oq_range (*choose)(const oq_record *r, const oq_quant_type *t,
+                     const oq_range_options *o);
+} oq_range_method;
+
+/* "auto", "minmax", "percentile", "entropy", "mse"; NULL if unknown. */
+const oq_range_method *oq_range_method_find(const char *name);
+/* Mean squared error of the grid over the record, rounding and clipping apart;
+ * returns the sum. Each may be NULL. */
+double oq_range_error(const oq_record *r, const oq_quant_type *t,
+                      oq_range range, double *rounding, double *clipping);
+/* Mean square of the record's values. */
+double oq_record_power(const oq_record *r);
+
+/* ---- profile.h: what one runtime wants (one file per target) ---------------
+ */
+typedef enum oq_output_rule {
+  OQ_OUT_QUANTIZED, /* runs in integers only if its output is quantized */
+  OQ_OUT_EITHER     /* may leave a float output */
+} oq_output_rule;
+
+typedef struct oq_profile_rule {
+  const char *domain, *op;
+  oq_output_rule output;
+  bool same_params;    /* output must carry input 0's parameters */
+  bool absorbs_clamp;  /* a Relu/Clip may follow before the Q */
+  bool dynamic_weight; /* also with a weight that is not constant */
+  int64_t min_opset;
+  /* Further conditions; NULL = none.  Returns NULL if fine, else the reason. */
+  const char *(*refuse)(const oq_graph *g, oq_node_id n,
+                        const oq_type *const *types);
+} oq_profile_rule;
+
+typedef struct oq_profile {
+  const char *name, *about;
+  int64_t min_opset;
+  oq_dtype activation, weight;
+  uint32_t activations, weights; /* sets of element types it takes */
+  bool per_channel;
+  /* A float layer between DQ and Q would be quantized by the runtime itself
+   * unless it is told apart (constants hidden behind a DQ). */
+  bool requantizes_float;
+  /* Reason why an operator without a rule stays float. */
+  const char *no_rule;
+  const oq_profile_rule *rules;
+  uint32_t n_rules;
+} oq_profile;
+const oq_profile *oq_profile_find(const char *name);
+const oq_profile *const *oq_profiles(uint32_t *n);
+const oq_profile_rule *oq_profile_rule_find(const oq_profile *p,
+                                            const char *domain, const char *op);
+
+/* ---- place.c: the decision, as data that can be printed and tested ----------
+ */
+/* What becomes of a node. */
+typedef enum oq_fate {
+  OQ_FATE_FLOAT,    /* stays as it is */
+  OQ_FATE_INTEGER,  /* all data through DQ, output through Q (or float) */
+  OQ_FATE_BIAS_ADD, /* the Add behind a MatMul: its constant becomes int32 */
+  OQ_FATE_ABSORBED, /* a clamp that the Q of its producer makes redundant */
+  OQ_FATE_BARRIER   /* float, and the runtime must be kept from changing it */
+} oq_fate;
+
+typedef struct oq_node_plan {
+  oq_fate fate;
+  const char *why; /* one line; never NULL */
+  const oq_profile_rule *rule;
+  oq_node_id partner; /* BIAS_ADD: its MatMul; INTEGER MatMul: its Add */
+} oq_node_plan;
+
+/* What becomes of a value that carries data. */
+typedef struct oq_value_plan {
+  bool quantized; /* gets Q and DQ */
+  bool all_uses;  /* every use reads the DQ (its producer needs the Q) */
+  uint32_t group; /* values of one group share parameters; OQ_NONE */
+} oq_value_plan;
+
+typedef struct oq_group_plan {
+  oq_value_id source; /* whose record gives the range */
+  bool has_range;
+  oq_range fixed; /* known beforehand */
+} oq_group_plan;
+
+typedef struct oq_placement {
+  oq_node_plan *nodes;   /* by node id */
+  oq_value_plan *values; /* by value id */
+  oq_group_plan *groups;
+  uint32_t n_groups;
+} oq_placement;
+
+typedef struct oq_place_input {
+  const oq_graph *graph;
+  const oq_profile *profile;
+  const oq_quantize_options *options;
+  const oq_stats_core *stats;  /* NULL: assume every value has a range */
+  const oq_type *const *types; /* by value id */
+  oq_arena *arena;
+  const oq_env *env;
+} oq_place_input;
+oq_status oq_place(oq_placement *out, const oq_place_input *in);
+
+/* ---- quantizer.c: parameters and rewriting
+ * ------------------------------------ */
+typedef struct oq_quant_report {
+  oq_quantize_report pub;
+} oq_quant_report;
+
+/* Rewrites the model (a clone that the caller owns) in place; the report lives
+ * in the model's arena.  stats NULL: plan only, the graph stays as it is. */
+oq_status oq_quantize_ir(oq_model_ir *m, const oq_quantize_report **report,
+                         const oq_stats_core *stats,
+                         const oq_quantize_options *opt, const oq_env *e);
+
+/* ---- weights.c
+ * ------------------------------------------------------------------ */
+/* Largest magnitude of each slice along `axis` (or of the whole: axis < 0). */
+oq_status oq_weight_absmax(float **out, uint32_t *n, const oq_ctensor *w,
+                           int32_t axis, oq_arena *a);
+/* Symmetric integers of w, one scale per slice (n scales) or one for all. */
+oq_status oq_weight_quantize(oq_store **out, const oq_ctensor *w, int32_t axis,
+                             const float *scale, uint32_t n_scales,
+                             const oq_quant_type *t, oq_alloc *a);
+
+#endif
