@@ -212,6 +212,7 @@ typedef struct oq_model_ir {
   oq_graph *main;
   uint32_t n_graphs; /* main and all bodies */
   const oq_extra *extra;
+  struct oq_map *fresh; /* where oq_edit_fresh_name goes on counting */
 } oq_model_ir;
 
 /* ---- graph.c: construction, lookup ------------------------------------- */
@@ -219,9 +220,24 @@ oq_status oq_ir_create(oq_model_ir **out, oq_alloc *a);
 void oq_ir_destroy(oq_model_ir *m); /* NULL is fine */
 oq_status oq_ir_add_graph(oq_graph **out, oq_model_ir *m, oq_graph *outer,
                           oq_name name);
-/* The model takes over the reference. */
+/* The model takes over the reference, also on failure: then it is let go. */
 oq_status oq_ir_keep_store(oq_model_ir *m, oq_store *s);
+/* OQ_NONE if no living value of `g` itself has that name. */
 oq_value_id oq_graph_find_value(const oq_graph *g, oq_name name);
+/* The same in `g` and, if it is not there, in the graphs around it. */
+oq_value_id oq_graph_find_visible(const oq_graph *g, oq_name name,
+                                  const oq_graph **where);
+/* Where a value comes from: follows outer_of to the graph that has it. */
+oq_value_id oq_graph_resolve(const oq_graph *g, oq_value_id v,
+                             const oq_graph **where);
+/* Lists of the graph; for whoever builds one.  `ids` are copied. */
+oq_status oq_graph_list_init(oq_graph *g, oq_value_id v);
+oq_status oq_graph_list_info(oq_graph *g, oq_value_id v);
+oq_status oq_graph_set_inputs(oq_graph *g, const oq_value_id *ids, uint32_t n);
+oq_status oq_graph_set_outputs(oq_graph *g, const oq_value_id *ids, uint32_t n);
+/* Graph number i among the attributes of a node (bodies of If, Loop, ...) in
+ * order; NULL behind the last. */
+oq_graph *oq_node_body(const oq_node *n, uint32_t i);
 static inline oq_node *oq_graph_node(const oq_graph *g, oq_node_id n) {
   return &g->nodes[n.i];
 }
@@ -244,7 +260,11 @@ const oq_type *oq_type_make(oq_arena *a, oq_dtype t, const int64_t *dim,
 bool oq_type_shape(oq_shape *out,
                    const oq_type *t); /* false if not all known */
 
-/* ---- edit.c: the only verbs that change a graph ------------------------- */
+/* ---- edit.c: the only verbs that change a graph -------------------------
+ * They record no findings: they fail with OQ_E_MEMORY, or with OQ_E_INTERNAL
+ * where the caller broke a rule.  Adding a node or value moves g->nodes or
+ * g->values: ids stay good, pointers into them do not.  `inits` and `infos` may
+ * hold values that have become DEAD; who writes them skips those. */
 typedef struct oq_node_spec {
   oq_name name, domain, op;
   const oq_attr *attrs;        /* borrowed: must live in the model's arena */
@@ -254,31 +274,47 @@ typedef struct oq_node_spec {
 /* A fresh name from `base`: unique among all names of the model; `base` itself
  * if it is free. */
 oq_status oq_edit_fresh_name(oq_model_ir *m, oq_name *out, const char *base);
-/* `name` must be unused in the graph. RESULT without producer until a node has
- * it among its outputs. */
+/* `name` must be unused in the graph and not empty.  RESULT without producer
+ * until a node has it among its outputs.  Enters none of the lists of the graph
+ * (inputs, outputs, inits, infos). */
 oq_status oq_edit_add_value(oq_graph *g, oq_value_id *out, oq_value_kind kind,
                             oq_name name, const oq_type *t);
+/* The value of `g` that stands for `of` of the graph around it; an existing one
+ * if there is any. */
+oq_status oq_edit_add_outer(oq_graph *g, oq_value_id *out, oq_value_id of);
 oq_status oq_edit_add_node(oq_graph *g, oq_node_id *out, const oq_node_spec *s);
 /* A new initializer of these numbers (dense, native order; copied into a new
  * store), named from `hint`. */
 oq_status oq_edit_add_const(oq_graph *g, oq_value_id *out, const char *hint,
                             const oq_ctensor *t);
-/* The same over a store that is already filled (big weights: no copy). */
+/* The same over a store that is already filled (big weights: no copy).  The
+ * reference is taken over, also on failure. */
 oq_status oq_edit_add_const_store(oq_graph *g, oq_value_id *out,
                                   const char *hint, oq_dtype t,
                                   const oq_shape *shape, oq_store *bytes);
+/* `v` may be OQ_NONE.  A slot behind the last input makes the node longer, with
+ * absent inputs in between. */
 oq_status oq_edit_set_input(oq_graph *g, oq_node_id n, uint32_t slot,
                             oq_value_id v);
 /* All uses inside `g` and, as outer values, in its bodies; graph outputs
- * too if `outputs`. */
+ * too if `outputs`.  Walks the whole graph: where many values change, use
+ * oq_edit_redirect. */
 oq_status oq_edit_replace_uses(oq_graph *g, oq_value_id from, oq_value_id to,
                                bool outputs);
+/* The same for many values in one walk: each use of v becomes one of to[v.i]
+ * unless that is OQ_NONE.  `to` has g->n_values entries, and is looked up once,
+ * not again for what it gave. */
+oq_status oq_edit_redirect(oq_graph *g, const oq_value_id *to, bool outputs);
+/* A new name, unused in `g`; the bodies that read the value follow. */
+oq_status oq_edit_rename_value(oq_graph *g, oq_value_id v, oq_name name);
+void oq_edit_set_type(oq_graph *g, oq_value_id v, const oq_type *t);
 /* Removes a node; its outputs become DEAD (must be unused). */
 oq_status oq_edit_remove_node(oq_graph *g, oq_node_id n);
 /* Gives output `slot` of `n` to value `v` (RESULT without producer); the old
  * output value keeps existing without producer until it is given elsewhere. */
 oq_status oq_edit_set_output(oq_graph *g, oq_node_id n, uint32_t slot,
                              oq_value_id v);
+/* Both end the binding of the node (def, params). */
 oq_status oq_edit_set_attrs(oq_graph *g, oq_node_id n, const oq_attr *attrs,
                             uint32_t n_attrs);
 oq_status oq_edit_set_op(oq_graph *g, oq_node_id n, const char *domain,
@@ -288,7 +324,8 @@ oq_status oq_edit_set_prop(oq_model_ir *m, const char *key, const char *value);
 oq_status oq_edit_add_output(oq_graph *g, oq_value_id v);
 /* An initializer that is also listed as an input is taken off the inputs. */
 oq_status oq_edit_unlist_input(oq_graph *g, oq_value_id v);
-/* Drops unused constants and nodes whose results nobody needs. */
+/* Drops unused constants and nodes whose results nobody needs, in `g` and all
+ * graphs inside it; constants that are also inputs stay. */
 oq_status oq_edit_remove_dead(oq_graph *g, const oq_env *e);
 
 /* Attributes made by us; all memory from the model's arena. */
@@ -322,10 +359,11 @@ oq_status oq_walk_order(const oq_node_id **out, uint32_t *n, const oq_graph *g,
 oq_status oq_walk_captures(const oq_value_id **out, uint32_t *n,
                            const oq_graph *g, oq_node_id node, oq_arena *a);
 
-/* ---- verify.c: every rule a graph must keep; after load, after every pass -
- */
+/* ---- verify.c: every rule a graph must keep; after load, after every pass.
+ * Goes on after the first breach; returns the status of the first. */
 oq_status oq_ir_verify(const oq_model_ir *m, const oq_env *e);
-/* ---- clone.c: deep copy sharing stores ---------------------------------- */
+/* ---- clone.c: deep copy sharing stores; same ids and names.  Nodes come out
+ * unbound (def and params NULL). ------------------------------------------ */
 oq_status oq_ir_clone(oq_model_ir **out, const oq_model_ir *m, const oq_env *e);
 /* ---- dump.c: deterministic text form, for goldens ----------------------- */
 struct oq_sink;
@@ -338,5 +376,9 @@ oq_status oq_const_view(oq_ctensor *out, const oq_const *c, oq_arena *a,
                         oq_diags *d);
 /* The checks alone. */
 oq_status oq_const_check(const oq_const *c, oq_diags *d);
+/* The same, with the place for findings; a constant does not know its graph. */
+oq_status oq_const_view_at(oq_ctensor *out, const oq_const *c, oq_arena *a,
+                           const oq_where *w, oq_diags *d);
+oq_status oq_const_check_at(const oq_const *c, const oq_where *w, oq_diags *d);
 
 #endif
