@@ -24,6 +24,10 @@ typedef struct oq_plan_options {
   /* Nobody will ask for oq_plan_values or tap a run: what follows from
    * constants alone may be computed once, with the plan. */
   bool untapped;
+  /* Types to check inputs against instead of the declared ones, in the order of
+   * oq_graph_feeds (NULL entries: the declared one); must outlive the plan and
+   * may change between runs. */
+  const oq_type *const *feed_types;
 } oq_plan_options;
 
 /* OQ_E_UNSUPPORTED "op.unknown" naming the first node that has no kernel.

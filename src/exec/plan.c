@@ -50,7 +50,7 @@ static oq_status captures(const oq_value_id **out, uint32_t *n,
   return oq_walk_captures(out, n, b->g, node, a);
 }
 
-/* ---- what is needed ------------------------------------------------------ */
+/* ---- what is needed ---------------------------------------------------- */
 static oq_status want(builder *b, oq_value_id v) {
   if (v.i >= b->g->n_values) {
     return oq_fail(b->e->diags, OQ_E_ARGUMENT, "plan.value", NULL,
@@ -101,8 +101,7 @@ static oq_status mark_needed(builder *b, bool *runs) {
   return OQ_OK;
 }
 
-/* ---- slots ----------------------------------------------------------------
- */
+/* ---- slots ------------------------------------------------------------- */
 static const uint8_t no_bytes[OQ_ALIGN] = {0};
 
 static oq_status fill_const(const builder *b, oq_slot *s) {
@@ -160,8 +159,7 @@ static oq_status make_slots(builder *b) {
   return OQ_OK;
 }
 
-/* ---- steps ----------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------- */
 static oq_status refuse_opaque(const builder *b, oq_node_id id) {
   const oq_node *n = oq_graph_node(b->g, id);
   oq_where w = oq_node_where(b->g, id);
@@ -227,8 +225,7 @@ static oq_status make_steps(builder *b, const bool *runs) {
   return OQ_OK;
 }
 
-/* ---- lifetimes ------------------------------------------------------------
- */
+/* ---- lifetimes --------------------------------------------------------- */
 static void note_use(builder *b, const uint32_t *slot, uint32_t n,
                      uint32_t step) {
   for (uint32_t i = 0; i < n; i++) {
@@ -301,8 +298,7 @@ static oq_status find_lifetimes(builder *b) {
   return OQ_OK;
 }
 
-/* ---- feeds ----------------------------------------------------------------
- */
+/* ---- feeds ------------------------------------------------------------- */
 static oq_status number_symbols(builder *b, oq_map *seen, oq_feed *f) {
   const oq_type *t = oq_graph_value(b->g, f->value)->type;
   uint64_t k;
@@ -338,8 +334,7 @@ static oq_status make_feeds(builder *b) {
   return OQ_OK;
 }
 
-/* ---- what a tap sees ------------------------------------------------------
- */
+/* ---- what a tap sees --------------------------------------------------- */
 static bool maybe_f32(const oq_type *t) {
   if (t == NULL || t->kind == OQ_TYPE_UNKNOWN) return true;
   return t->kind == OQ_TYPE_TENSOR &&
@@ -379,8 +374,7 @@ const oq_value_id *oq_plan_values(const oq_plan *p, uint32_t *n) {
   return p->values;
 }
 
-/* ---- all of it ------------------------------------------------------------
- */
+/* ---- all of it --------------------------------------------------------- */
 static oq_status build(builder *b) {
   const oq_env *e = b->e;
   bool *runs;
@@ -412,6 +406,7 @@ oq_status oq_plan_create(oq_plan **out, const oq_graph *g,
   memset(b.p, 0, sizeof *b.p);
   b.p->graph = g;
   b.p->alloc = e->alloc;
+  b.p->feed_types = opt != NULL ? opt->feed_types : NULL;
   s = oq_arena_create(&b.p->arena, e->alloc, 0);
   if (s == OQ_OK) s = build(&b);
   oq_arena_rewind(e->scratch, mark);

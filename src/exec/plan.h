@@ -43,6 +43,7 @@ typedef struct oq_feed {
 struct oq_plan {
   const oq_graph *graph;
   oq_alloc *alloc;
+  const oq_type *const *feed_types; /* may be NULL */
   oq_arena *arena;
   oq_slot *slots;
   oq_step *steps;

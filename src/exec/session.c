@@ -7,8 +7,7 @@
 
 static const uint8_t no_bytes[OQ_ALIGN] = {0};
 
-/* ---- create, destroy ------------------------------------------------------
- */
+/* ---- create, destroy --------------------------------------------------- */
 static oq_status make(oq_session *s, const oq_env *e) {
   const oq_plan *p = s->plan;
   oq_arena *a;
@@ -79,12 +78,17 @@ void oq_session_destroy(oq_session *s) {
   oq_alloc_put(s->alloc, s, sizeof *s);
 }
 
-/* ---- inputs ----------------------------------------------------------------
- */
-static oq_status refuse_shape(const oq_session *s, const oq_feed *f,
+/* ---- inputs ------------------------------------------------------------ */
+static const oq_type *expected(const oq_plan *p, uint32_t feed) {
+  const oq_type *t = p->feed_types != NULL ? p->feed_types[feed] : NULL;
+
+  return t != NULL ? t : oq_graph_value(p->graph, p->feeds[feed].value)->type;
+}
+
+static oq_status refuse_shape(const oq_session *s, uint32_t feed,
                               const oq_ctensor *t, const oq_env *e) {
   const oq_graph *g = s->plan->graph;
-  const oq_type *want = oq_graph_value(g, f->value)->type;
+  const oq_type *want = expected(s->plan, feed);
   oq_where w = OQ_WHERE_INIT;
   int64_t dim[OQ_MAX_RANK];
   char a[160], b[160];
@@ -92,7 +96,7 @@ static oq_status refuse_shape(const oq_session *s, const oq_feed *f,
   for (uint32_t d = 0; d < want->rank; d++) dim[d] = want->dim[d].size;
   oq_shape_print(a, sizeof a, t->shape.dim, t->shape.rank);
   oq_shape_print(b, sizeof b, dim, want->rank);
-  w.value = oq_value_text(g, f->value);
+  w.value = oq_value_text(g, s->plan->feeds[feed].value);
   return oq_fail(e->diags, OQ_E_DATA, "input.shape", &w,
                  "input '%s' has shape %s, the model expects %s", w.value, a,
                  b);
@@ -127,7 +131,7 @@ static oq_status check_declared(oq_session *s, uint32_t feed,
                                 const oq_ctensor *t, const oq_env *e) {
   const oq_feed *f = &s->plan->feeds[feed];
   const oq_graph *g = s->plan->graph;
-  const oq_type *want = oq_graph_value(g, f->value)->type;
+  const oq_type *want = expected(s->plan, feed);
   oq_where w = OQ_WHERE_INIT;
 
   if (want == NULL || want->kind == OQ_TYPE_UNKNOWN) return OQ_OK;
@@ -143,11 +147,11 @@ static oq_status check_declared(oq_session *s, uint32_t feed,
                    oq_dtype_text((int32_t)want->dtype));
   }
   if (!want->has_rank) return OQ_OK;
-  if (want->rank != t->shape.rank) return refuse_shape(s, f, t, e);
+  if (want->rank != t->shape.rank) return refuse_shape(s, feed, t, e);
   for (uint32_t d = 0; d < want->rank; d++) {
     if (want->dim[d].size != OQ_DIM_UNKNOWN &&
         want->dim[d].size != t->shape.dim[d]) {
-      return refuse_shape(s, f, t, e);
+      return refuse_shape(s, feed, t, e);
     }
     if (f->symbol[d] != OQ_NONE) {
       OQ_TRY(check_symbol(s, feed, d, t->shape.dim[d], e));
@@ -201,8 +205,7 @@ static oq_status take_feeds(oq_session *s, const oq_ctensor *in, uint32_t n_in,
   return OQ_OK;
 }
 
-/* ---- one step --------------------------------------------------------------
- */
+/* ---- one step ---------------------------------------------------------- */
 static oq_status take_buffer(oq_buffer **out, oq_session *s, const oq_call *c,
                              size_t bytes) {
   const oq_status status = oq_buffers_take(out, &s->pool, bytes);
@@ -323,8 +326,7 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
   return status;
 }
 
-/* ---- the loop --------------------------------------------------------------
- */
+/* ---- the loop ---------------------------------------------------------- */
 static oq_status tap_slot(const oq_session *s, const oq_tap *tap,
                           uint32_t slot) {
   if (slot == OQ_NONE) return OQ_OK;

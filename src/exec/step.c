@@ -47,8 +47,7 @@ oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
   return OQ_OK;
 }
 
-/* ---- types ----------------------------------------------------------------
- */
+/* ---- types ------------------------------------------------------------- */
 static oq_status check_dtype(const oq_call *c) {
   const oq_step *s = c->step;
   const oq_where w = place(c);
@@ -116,8 +115,7 @@ static oq_status set_outputs(const oq_call *c) {
   return OQ_OK;
 }
 
-/* ---- kernel ---------------------------------------------------------------
- */
+/* ---- kernel ------------------------------------------------------------ */
 static oq_status allocate(oq_call *c) {
   for (uint32_t i = 0; i < c->step->n_out; i++) {
     oq_tensor *y = &c->out[i];

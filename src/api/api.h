@@ -1,0 +1,50 @@
+/* api/api.h - what stands behind the public objects; for the files of api
+ * only. */
+#ifndef OQ_API_API_H
+#define OQ_API_API_H
+
+#include "exec/exec.h"
+#include "ir/ir.h"
+#include "onnxquant/onnxquant.h"
+
+struct oq_context {
+  oq_alloc alloc; /* all memory of the context's objects; outlives them */
+  oq_alloc self;  /* of this struct alone */
+  oq_limits limits;
+  oq_diags *diags;
+  oq_pool *pool;
+  oq_arena *scratch;
+  oq_env env; /* for calls of the context's one thread */
+};
+
+/* A model keeps the stores its constants lie in; all else that dies with it
+ * (descriptions, reports) is in `arena`. */
+struct oq_model {
+  oq_context *cx;
+  oq_model_ir *ir;
+  oq_arena *arena;
+  const oq_model_info *info; /* NULL = to be made */
+  /* Inputs a caller feeds and their types: the declared ones, or narrower ones
+   * by oq_model_set_*.  The arrays keep their place. */
+  const oq_value_id *feeds;
+  const oq_type **feed_types;
+  uint32_t n_feeds;
+};
+
+/* The model takes `ir` over, also on failure. */
+oq_status oq_model_wrap(oq_model **out, oq_context *cx, oq_model_ir *ir);
+oq_status oq_model_from_store(oq_model **out, oq_context *cx, oq_store *file,
+                              const char *base_dir);
+
+/* Copies options of another build: `size` bytes of ours, of which the caller
+ * knows those his struct_size says.  What he does not know is 0; what we do not
+ * know must be.  `from` NULL leaves `to` as it is but for nothing. */
+oq_status oq_options_copy(void *to, size_t size, const void *from);
+
+/* A view as a tensor: checked, and copied into `a` where its bytes are not
+ * aligned for the type.  OQ_E_DATA naming `name`. */
+oq_status oq_view_take(oq_ctensor *out, const oq_tensor_view *v,
+                       const char *name, oq_arena *a, oq_diags *d);
+oq_tensor_view oq_view_of(const oq_ctensor *t);
+
+#endif

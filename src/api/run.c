@@ -1,0 +1,154 @@
+/* api/run.c - a plan and one session behind the public runner. */
+#include <string.h>
+
+#include "api/api.h"
+
+struct oq_runner {
+  oq_model *model;
+  oq_arena *arena; /* views; then, behind `mark`, copies of one run's inputs */
+  oq_mark mark;
+  oq_plan *plan;
+  oq_session *session;
+  oq_tensor_view *outputs;
+  uint32_t n_outputs;
+  bool done;
+};
+
+oq_tensor_view oq_view_of(const oq_ctensor *t) {
+  oq_tensor_view v = {.dtype = (int32_t)t->dtype,
+                      .rank = t->shape.rank,
+                      .data = t->data,
+                      .size = t->size};
+
+  memcpy(v.dim, t->shape.dim, sizeof v.dim);
+  return v;
+}
+
+static size_t align_of(int32_t dtype) {
+  const uint32_t bytes = oq_dtype_bits(dtype) / 8;
+
+  return bytes <= 1 ? 1 : bytes < 8 ? bytes : 8;
+}
+
+oq_status oq_view_take(oq_ctensor *out, const oq_tensor_view *v,
+                       const char *name, oq_arena *a, oq_diags *d) {
+  oq_where w = OQ_WHERE_INIT;
+  oq_ctensor t = {
+      .dtype = (oq_dtype)v->dtype, .size = v->size, .data = v->data};
+  size_t n;
+
+  w.value = name;
+  t.shape.rank = v->rank;
+  if (v->rank <= OQ_MAX_RANK) {
+    memcpy(t.shape.dim, v->dim, v->rank * sizeof v->dim[0]);
+  }
+  if (v->rank > OQ_MAX_RANK || oq_dtype_bits(v->dtype) == 0 ||
+      oq_shape_bytes(&n, &t.shape, v->dtype) != OQ_OK || n != v->size ||
+      (n > 0 && v->data == NULL)) {
+    return oq_fail(d, OQ_E_DATA, "input.view", &w,
+                   "the view for '%s' (%s, rank %u, %zu bytes) is not a dense "
+                   "tensor",
+                   name, oq_dtype_text(v->dtype), v->rank, v->size);
+  }
+  if (n > 0 && (uintptr_t)v->data % align_of(v->dtype) != 0) {
+    void *p = oq_arena_alloc_raw(a, 1, n, OQ_ALIGN);
+    if (p == NULL) return oq_fail_memory(d);
+    memcpy(p, v->data, n);
+    t.data = p;
+  }
+  *out = t;
+  return OQ_OK;
+}
+
+/* ---- create, destroy --------------------------------------------------- */
+static oq_status make(oq_runner *r) {
+  oq_model *m = r->model;
+  const oq_env *e = &m->cx->env;
+  const oq_plan_options opt = {.untapped = true, .feed_types = m->feed_types};
+
+  OQ_TRY(oq_arena_create(&r->arena, e->alloc, 0));
+  r->n_outputs = m->ir->main->n_outputs;
+  r->outputs = OQ_NEW_N(r->arena, oq_tensor_view, r->n_outputs);
+  if (r->outputs == NULL) return oq_fail_memory(e->diags);
+  r->mark = oq_arena_mark(r->arena);
+  OQ_TRY(oq_plan_create(&r->plan, m->ir->main, &opt, e));
+  return oq_session_create(&r->session, r->plan, e);
+}
+
+oq_status oq_runner_create(oq_runner **out, oq_model *m) {
+  oq_runner *r;
+  oq_status s;
+
+  if (out == NULL || m == NULL) return OQ_E_ARGUMENT;
+  r = oq_alloc_get(&m->cx->alloc, sizeof *r, _Alignof(oq_runner));
+  if (r == NULL) return oq_fail_memory(m->cx->diags);
+  memset(r, 0, sizeof *r);
+  r->model = m;
+  s = make(r);
+  if (s != OQ_OK) {
+    oq_runner_destroy(r);
+    return s;
+  }
+  *out = r;
+  return OQ_OK;
+}
+
+void oq_runner_destroy(oq_runner *r) {
+  if (r == NULL) return;
+  oq_session_destroy(r->session);
+  oq_plan_destroy(r->plan);
+  oq_arena_destroy(r->arena);
+  oq_alloc_put(&r->model->cx->alloc, r, sizeof *r);
+}
+
+/* ---- run --------------------------------------------------------------- */
+static oq_status take_inputs(const oq_ctensor **out, oq_runner *r,
+                             const oq_tensor_view *v, uint32_t n) {
+  const oq_model *m = r->model;
+  oq_diags *d = m->cx->diags;
+  oq_ctensor *t = OQ_NEW_N(r->arena, oq_ctensor, n);
+
+  if (t == NULL) return oq_fail_memory(d);
+  for (uint32_t i = 0; i < n; i++) {
+    OQ_TRY(oq_view_take(&t[i], &v[i], oq_value_text(m->ir->main, m->feeds[i]),
+                        r->arena, d));
+  }
+  *out = t;
+  return OQ_OK;
+}
+
+static oq_status run(oq_runner *r, const oq_tensor_view *inputs, uint32_t n) {
+  const oq_graph *g = r->model->ir->main;
+  const oq_ctensor *t;
+
+  OQ_TRY(take_inputs(&t, r, inputs, n));
+  OQ_TRY(oq_session_run(r->session, t, n, NULL, &r->model->cx->env));
+  for (uint32_t i = 0; i < r->n_outputs; i++) {
+    const oq_ctensor *y = oq_session_value(r->session, g->outputs[i]);
+    if (y == NULL) return OQ_E_INTERNAL;
+    r->outputs[i] = oq_view_of(y);
+  }
+  return OQ_OK;
+}
+
+oq_status oq_runner_run(oq_runner *r, const oq_tensor_view *inputs,
+                        size_t n_inputs) {
+  oq_status s;
+
+  if (r == NULL || (inputs == NULL && n_inputs > 0)) return OQ_E_ARGUMENT;
+  r->done = false;
+  if (n_inputs != r->model->n_feeds) {
+    return oq_fail(r->model->cx->diags, OQ_E_DATA, "input.count", NULL,
+                   "%zu inputs given, the model has %u", n_inputs,
+                   r->model->n_feeds);
+  }
+  s = run(r, inputs, (uint32_t)n_inputs);
+  oq_arena_rewind(r->arena, r->mark);
+  r->done = s == OQ_OK;
+  return s;
+}
+
+const oq_tensor_view *oq_runner_output(const oq_runner *r, size_t i) {
+  if (r == NULL || !r->done || i >= r->n_outputs) return NULL;
+  return &r->outputs[i];
+}
