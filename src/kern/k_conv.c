@@ -1,0 +1,446 @@
+/* kern/k_conv - see k_conv.h. The cut into tiles depends on the problem only,
+ * so a run makes the same GEMM calls whatever runs beside it. */
+#include "kern/k_conv.h"
+
+#include <string.h>
+
+#include "kern/k_simd.h"
+
+enum {
+  TILE_FLOATS = 1 << 18, /* 1 MB of columns: half of a second-level cache */
+  MAX_FLOATS = 1 << 20,  /* 4 MB where rows are long */
+  MIN_COLS = 192,        /* below it a GEMM is slow */
+  MAX_MULTIPLIER = 4     /* output channels per input of a depthwise one */
+};
+
+/* ---- tiles: ranges of output positions ------------------------------------
+ */
+typedef struct tiling {
+  size_t width;      /* outputs of the last axis */
+  size_t rows, cols; /* per tile; rows > 1 only if cols == width */
+  size_t depth;      /* rows of the column matrix at once */
+} tiling;
+
+static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/* `depth` rows of columns in all; `whole`: they cannot be cut. */
+static tiling cut(const oq_windows *w, size_t depth) {
+  const size_t width = w->axis[w->n - 1].out;
+  const size_t all = w->out_size;
+  tiling t = {.width = width};
+  size_t cols = max_size(TILE_FLOATS / depth, MIN_COLS);
+
+  cols = min_size(cols, all);
+  t.rows = max_size(cols / width, 1);
+  t.cols = min_size(cols, width);
+  t.depth = min_size(depth, max_size(MAX_FLOATS / (t.rows * t.cols), 1));
+  return t;
+}
+
+typedef struct tile { /* output rows [r0, r1), columns [x0, x1) */
+  size_t r0, r1, x0, x1;
+} tile;
+
+static size_t tile_size(const tile *t) {
+  return (t->r1 - t->r0) * (t->x1 - t->x0);
+}
+static size_t tile_first(const tile *t, size_t width) {
+  return t->r0 * width + t->x0;
+}
+
+/* Steps to the next tile; false after the last.  Starts from all zeros. */
+static bool next_tile(tile *t, const tiling *g, size_t all) {
+  const size_t rows = all / g->width;
+
+  if (t->r1 != 0 && t->x1 < g->width) {
+    t->x0 = t->x1;
+  } else {
+    t->r0 = t->r1;
+    t->x0 = 0;
+    if (t->r0 >= rows) return false;
+    t->r1 = min_size(t->r0 + g->rows, rows);
+  }
+  t->x1 = min_size(t->x0 + g->cols, g->width);
+  return true;
+}
+
+/* ---- columns --------------------------------------------------------------
+ */
+typedef struct tap_at { /* tap of the window, by axis */
+  size_t at[OQ_WINDOW_AXES];
+} tap_at;
+
+static tap_at tap_of(const oq_windows *w, size_t k) {
+  tap_at t = {{0}};
+
+  for (uint32_t i = w->n; i-- > 0;) {
+    t.at[i] = k % w->axis[i].kernel;
+    k /= w->axis[i].kernel;
+  }
+  return t;
+}
+
+/* Input row under tap `t` for output row `r`; false if it is outside. */
+static bool row_under(size_t *in_row, const oq_windows *w, const tap_at *t,
+                      size_t r) {
+  size_t sum = 0, scale = 1, at;
+
+  if (w->n == 2) return oq_axis_at(in_row, &w->axis[0], r, t->at[0]);
+  for (uint32_t i = w->n - 1; i-- > 0;) {
+    const oq_axis *const a = &w->axis[i];
+    if (!oq_axis_at(&at, a, r % a->out, t->at[i])) return false;
+    r /= a->out;
+    sum += at * scale;
+    scale *= a->in;
+  }
+  *in_row = sum;
+  return true;
+}
+
+/* Columns of the last axis that tap `t` sees, cut to the tile. */
+static void inside(size_t *lo, size_t *hi, const oq_windows *w, const tap_at *t,
+                   const tile *b) {
+  oq_axis_inside(lo, hi, &w->axis[w->n - 1], t->at[w->n - 1]);
+  *lo = min_size(max_size(*lo, b->x0), b->x1);
+  *hi = min_size(max_size(*hi, *lo), b->x1);
+}
+
+/* One row of the column matrix: one tap of one channel `x`. */
+static void take_row(float *dst, const float *x, const oq_windows *w, size_t k,
+                     const tile *b) {
+  const oq_axis *const a = &w->axis[w->n - 1];
+  const tap_at t = tap_of(w, k);
+  const size_t n = b->x1 - b->x0;
+  size_t lo, hi, in_row;
+
+  inside(&lo, &hi, w, &t, b);
+  for (size_t r = b->r0; r < b->r1; r++, dst += n) {
+    if (lo == hi || !row_under(&in_row, w, &t, r)) {
+      memset(dst, 0, n * sizeof *dst);
+      continue;
+    }
+    const float *const src = x + in_row * a->in + lo * a->stride +
+                             t.at[w->n - 1] * a->dilation - a->pad;
+    float *const d = dst + (lo - b->x0);
+    for (size_t j = 0; j < lo - b->x0; j++) dst[j] = 0.0f;
+    if (a->stride == 1) {
+      memcpy(d, src, (hi - lo) * sizeof *d);
+    } else {
+      for (size_t j = 0; j < hi - lo; j++) d[j] = src[j * a->stride];
+    }
+    for (size_t j = hi - b->x0; j < n; j++) dst[j] = 0.0f;
+  }
+}
+
+/* Rows [k0, k1) of the column matrix of one group. */
+static void im2col(float *dst, const float *x, const oq_windows *w, size_t k0,
+                   size_t k1, const tile *b) {
+  for (size_t k = k0; k < k1; k++, dst += tile_size(b))
+    take_row(dst, x + k / w->taps * w->in_size, w, k % w->taps, b);
+}
+
+/* The way back: adds one row of columns to channel `y`. */
+static void give_row(float *y, const float *src, const oq_windows *w, size_t k,
+                     const tile *b) {
+  const oq_axis *const a = &w->axis[w->n - 1];
+  const tap_at t = tap_of(w, k);
+  const size_t n = b->x1 - b->x0;
+  size_t lo, hi, in_row;
+
+  inside(&lo, &hi, w, &t, b);
+  if (lo == hi) return;
+  for (size_t r = b->r0; r < b->r1; r++, src += n) {
+    if (!row_under(&in_row, w, &t, r)) continue;
+    float *const d = y + in_row * a->in + lo * a->stride +
+                     t.at[w->n - 1] * a->dilation - a->pad;
+    const float *const s = src + (lo - b->x0);
+    if (a->stride == 1) {
+      for (size_t j = 0; j < hi - lo; j++) d[j] += s[j];
+    } else {
+      for (size_t j = 0; j < hi - lo; j++) d[j * a->stride] += s[j];
+    }
+  }
+}
+
+static void col2im(float *y, const float *src, const oq_windows *w, size_t k0,
+                   size_t k1, const tile *b) {
+  for (size_t k = k0; k < k1; k++, src += tile_size(b))
+    give_row(y + k / w->taps * w->in_size, src, w, k % w->taps, b);
+}
+
+/* ---- ways -----------------------------------------------------------------
+ */
+/* y starts as the bias, so that GEMM only adds. */
+static void start_with_bias(float *y, size_t channels, size_t n,
+                            const float *bias) {
+  for (size_t c = 0; c < channels; c++) {
+    const float b = bias == NULL ? 0.0f : bias[c];
+    for (size_t i = 0; i < n; i++) y[c * n + i] = b;
+  }
+}
+
+/* Windows of one input each, at the same place: x is the column matrix. */
+static bool pointwise(const oq_windows *w) {
+  for (uint32_t i = 0; i < w->n; i++) {
+    const oq_axis *const a = &w->axis[i];
+    if (a->kernel != 1 || a->stride != 1 || a->pad != 0 || a->in != a->out)
+      return false;
+  }
+  return true;
+}
+
+static bool empty(const oq_conv *c) {
+  return c->batch == 0 || c->groups == 0 || c->out_ch == 0;
+}
+
+static bool depthwise(const oq_conv *c, oq_strips *s) {
+  return c->in_ch == 1 && c->out_ch <= MAX_MULTIPLIER && !pointwise(&c->w) &&
+         oq_strips_plan(s, &c->w);
+}
+
+size_t oq_conv_scratch(const oq_conv *c) {
+  oq_strips s;
+
+  if (empty(c) || c->w.out_size == 0 || c->in_ch * c->w.taps == 0) return 0;
+  if (depthwise(c, &s)) return oq_strips_scratch(&s);
+  if (pointwise(&c->w)) return 0;
+  const tiling t = cut(&c->w, c->in_ch * c->w.taps);
+  return t.rows * t.cols * t.depth * sizeof(float);
+}
+
+/* One group of one sample; y holds the bias. */
+static void conv_group(const oq_kernels *k, const oq_conv *c, float *y,
+                       const float *x, const float *w, float *col) {
+  const size_t n = c->w.out_size, depth = c->in_ch * c->w.taps;
+  const tiling g = cut(&c->w, depth);
+  tile b = {0};
+
+  while (next_tile(&b, &g, n)) {
+    for (size_t k0 = 0; k0 < depth; k0 += g.depth) {
+      const size_t k1 = min_size(k0 + g.depth, depth);
+      im2col(col, x, &c->w, k0, k1, &b);
+      k->gemm_f32(OQ_NO_TRANS, OQ_NO_TRANS, c->out_ch, tile_size(&b), k1 - k0,
+                  1.0f, w + k0, depth, col, tile_size(&b), 1.0f,
+                  y + tile_first(&b, g.width), n);
+    }
+  }
+}
+
+/* ---- depthwise ------------------------------------------------------------
+ */
+typedef struct dw_user {
+  float *y;       /* channel */
+  const float *w; /* [taps] */
+  float bias;
+  size_t width;
+} dw_user;
+
+OQ_SIMD_LOOP(dw_row,
+             (float *y, size_t n, const float *const *at, const float *w,
+              const uint32_t *tap, size_t taps, float bias),
+             (y, n, at, w, tap, taps, bias)) {
+  size_t x = 0;
+  oq_vf f, v, a, b, c, d;
+
+  for (; x + 4 * OQ_LANES <= n; x += 4 * OQ_LANES) {
+    oq_vf_set(&a, bias);
+    b = c = d = a;
+    for (size_t i = 0; i < taps; i++) {
+      const float *const p = at[i] + x;
+      oq_vf_set(&f, w[tap[i]]);
+      oq_vf_load(&v, p);
+      a += f * v;
+      oq_vf_load(&v, p + OQ_LANES);
+      b += f * v;
+      oq_vf_load(&v, p + 2 * OQ_LANES);
+      c += f * v;
+      oq_vf_load(&v, p + 3 * OQ_LANES);
+      d += f * v;
+    }
+    oq_vf_store(y + x, &a);
+    oq_vf_store(y + x + OQ_LANES, &b);
+    oq_vf_store(y + x + 2 * OQ_LANES, &c);
+    oq_vf_store(y + x + 3 * OQ_LANES, &d);
+  }
+  for (; x < n; x += OQ_LANES) {
+    oq_vf_set(&a, bias);
+    for (size_t i = 0; i < taps; i++) {
+      oq_vf_set(&f, w[tap[i]]);
+      oq_vf_load(&v, at[i] + x);
+      a += f * v;
+    }
+    oq_vf_store_n(y + x, &a, n - x);
+  }
+}
+
+static void dw_emit(void *user, const oq_row_taps *t) {
+  const dw_user *const u = user;
+
+  dw_row(u->y + t->row * u->width + t->first, t->n, t->at, u->w, t->tap,
+         t->n_taps, u->bias);
+}
+
+static void conv_depthwise(const oq_conv *c, const oq_strips *s, float *y,
+                           const float *x, const float *w, const float *bias,
+                           void *scratch) {
+  const size_t channels = c->groups * c->out_ch;
+  dw_user u = {.width = c->w.axis[c->w.n - 1].out};
+
+  for (size_t n = 0; n < c->batch; n++) {
+    for (size_t m = 0; m < channels; m++) {
+      u.y = y + (n * channels + m) * c->w.out_size;
+      u.w = w + m * c->w.taps;
+      u.bias = bias == NULL ? 0.0f : bias[m];
+      oq_strips_run(s, x + (n * c->groups + m / c->out_ch) * c->w.in_size, 0.0f,
+                    dw_emit, &u, scratch);
+    }
+  }
+}
+
+/* ---- Conv -----------------------------------------------------------------
+ */
+void oq_conv_f32(const oq_kernels *k, const oq_conv *c, float *y,
+                 const float *x, const float *w, const float *bias,
+                 void *scratch) {
+  const size_t depth = c->in_ch * c->w.taps, n = c->w.out_size;
+  oq_strips s;
+
+  if (empty(c) || n == 0) return;
+  if (depth != 0 && depthwise(c, &s)) {
+    conv_depthwise(c, &s, y, x, w, bias, scratch);
+    return;
+  }
+  for (size_t b = 0; b < c->batch; b++) {
+    start_with_bias(y, c->groups * c->out_ch, n, bias);
+    for (size_t g = 0; g < c->groups && depth != 0; g++) {
+      const float *const wg = w + g * c->out_ch * depth;
+      const float *const xg = x + g * c->in_ch * c->w.in_size;
+      float *const yg = y + g * c->out_ch * n;
+      if (pointwise(&c->w))
+        k->gemm_f32(OQ_NO_TRANS, OQ_NO_TRANS, c->out_ch, n, depth, 1.0f, wg,
+                    depth, xg, n, 1.0f, yg, n);
+      else
+        conv_group(k, c, yg, xg, wg, scratch);
+    }
+    x += c->groups * c->in_ch * c->w.in_size;
+    y += c->groups * c->out_ch * n;
+  }
+}
+
+/* ---- ConvTranspose --------------------------------------------------------
+ */
+size_t oq_conv_transpose_scratch(const oq_conv *c) {
+  if (empty(c) || c->w.out_size == 0 || c->in_ch == 0 || c->w.taps == 0)
+    return 0;
+  const tiling t = cut(&c->w, c->out_ch * c->w.taps);
+  return t.rows * t.cols * t.depth * sizeof(float);
+}
+
+static void transpose_group(const oq_kernels *k, const oq_conv *c, float *y,
+                            const float *x, const float *w, float *col) {
+  const size_t n = c->w.out_size, depth = c->out_ch * c->w.taps;
+  const tiling g = cut(&c->w, depth);
+  tile b = {0};
+
+  while (next_tile(&b, &g, n)) {
+    for (size_t k0 = 0; k0 < depth; k0 += g.depth) {
+      const size_t k1 = min_size(k0 + g.depth, depth);
+      k->gemm_f32(OQ_TRANS, OQ_NO_TRANS, k1 - k0, tile_size(&b), c->in_ch, 1.0f,
+                  w + k0, depth, x + tile_first(&b, g.width), n, 0.0f, col,
+                  tile_size(&b));
+      col2im(y, col, &c->w, k0, k1, &b);
+    }
+  }
+}
+
+void oq_conv_transpose_f32(const oq_kernels *k, const oq_conv *c, float *y,
+                           const float *x, const float *w, const float *bias,
+                           void *scratch) {
+  const size_t n = c->w.out_size, out = c->w.in_size;
+
+  if (empty(c) || out == 0) return;
+  for (size_t b = 0; b < c->batch; b++) {
+    start_with_bias(y, c->groups * c->out_ch, out, bias);
+    for (size_t g = 0; g < c->groups; g++) {
+      if (n == 0 || c->in_ch == 0 || c->w.taps == 0) break;
+      transpose_group(k, c, y + g * c->out_ch * out, x + g * c->in_ch * n,
+                      w + g * c->in_ch * c->out_ch * c->w.taps, scratch);
+    }
+    x += c->groups * c->in_ch * n;
+    y += c->groups * c->out_ch * out;
+  }
+}
+
+/* ---- double ---------------------------------------------------------------
+ */
+/* Input position under tap `k` of output `o`; false if outside. */
+static bool under(size_t *at, const oq_windows *w, size_t o, size_t k) {
+  size_t sum = 0, scale = 1, p;
+
+  for (uint32_t i = w->n; i-- > 0;) {
+    const oq_axis *const a = &w->axis[i];
+    if (!oq_axis_at(&p, a, o % a->out, k % a->kernel)) return false;
+    o /= a->out;
+    k /= a->kernel;
+    sum += p * scale;
+    scale *= a->in;
+  }
+  *at = sum;
+  return true;
+}
+
+static double dot_f64(const oq_conv *c, size_t o, const double *x,
+                      const double *w) {
+  double sum = 0;
+  size_t at;
+
+  for (size_t k = 0; k < c->w.taps; k++) {
+    if (!under(&at, &c->w, o, k)) continue;
+    for (size_t i = 0; i < c->in_ch; i++)
+      sum += w[i * c->w.taps + k] * x[i * c->w.in_size + at];
+  }
+  return sum;
+}
+
+void oq_conv_f64(const oq_conv *c, double *y, const double *x, const double *w,
+                 const double *bias) {
+  const size_t channels = c->groups * c->out_ch;
+
+  for (size_t bm = 0; bm < c->batch * channels; bm++) {
+    const size_t m = bm % channels, group = bm / c->out_ch;
+    for (size_t o = 0; o < c->w.out_size; o++)
+      *y++ = (bias == NULL ? 0.0 : bias[m]) +
+             dot_f64(c, o, x + group * c->in_ch * c->w.in_size,
+                     w + m * c->in_ch * c->w.taps);
+  }
+}
+
+/* One output channel of a ConvTranspose: w is that channel's, [in_ch] apart by
+ * out_ch * taps. */
+static void spread_f64(const oq_conv *c, double *y, const double *x,
+                       const double *w) {
+  size_t at;
+
+  for (size_t k = 0; k < c->w.taps; k++) {
+    for (size_t o = 0; o < c->w.out_size; o++) {
+      if (!under(&at, &c->w, o, k)) continue;
+      for (size_t i = 0; i < c->in_ch; i++)
+        y[at] += w[i * c->out_ch * c->w.taps + k] * x[i * c->w.out_size + o];
+    }
+  }
+}
+
+void oq_conv_transpose_f64(const oq_conv *c, double *y, const double *x,
+                           const double *w, const double *bias) {
+  const size_t channels = c->groups * c->out_ch;
+
+  for (size_t bm = 0; bm < c->batch * channels; bm++) {
+    const size_t m = bm % channels, g = m / c->out_ch;
+    double *const ym = y + bm * c->w.in_size;
+    for (size_t i = 0; i < c->w.in_size; i++)
+      ym[i] = bias == NULL ? 0.0 : bias[m];
+    spread_f64(c, ym, x + bm / c->out_ch * c->in_ch * c->w.out_size,
+               w + (g * c->in_ch * c->out_ch + m % c->out_ch) * c->w.taps);
+  }
+}

@@ -1,0 +1,69 @@
+/* kern/k_window - windows sliding over 1 to 6 spatial axes: the geometry that
+ * convolutions and pools share, and the "row engine" that turns a window into
+ * unit-stride loads. */
+#ifndef OQ_KERN_K_WINDOW_H
+#define OQ_KERN_K_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OQ_WINDOW_AXES = 6 }; /* OQ_MAX_RANK without batch and channel */
+
+/* Output o and tap k of an axis meet input o * stride + k * dilation - pad. */
+typedef struct oq_axis {
+  size_t in, out, kernel, stride, dilation, pad;
+} oq_axis;
+
+typedef struct oq_windows {
+  uint32_t n; /* axes, 1 .. OQ_WINDOW_AXES; the last one is contiguous */
+  oq_axis axis[OQ_WINDOW_AXES];
+  size_t in_size, out_size, taps; /* products over all axes */
+} oq_windows;
+
+/* Fills the products from the axes. They were checked not to wrap. */
+void oq_windows_finish(oq_windows *w);
+/* Input position of (output o, tap k); false if it lies outside. */
+static inline bool oq_axis_at(size_t *at, const oq_axis *a, size_t o,
+                              size_t k) {
+  const size_t p = o * a->stride + k * a->dilation;
+
+  if (p < a->pad || p - a->pad >= a->in) return false;
+  *at = p - a->pad;
+  return true;
+}
+/* Outputs [*lo, *hi) of the axis for which tap k lies inside. */
+void oq_axis_inside(size_t *lo, size_t *hi, const oq_axis *a, size_t k);
+
+/* ---- rows ------------------------------------------------------------------
+ * A channel is cut into strips: a range of outputs of axis 0 and of the last
+ * axis.  The input rows that a strip needs are copied once, padded with `fill`
+ * and split into `stride` phases, so that every tap of every output row is a
+ * pointer with unit stride. */
+typedef struct oq_strips {
+  oq_windows w;
+  size_t outer, cols; /* outputs per strip: of axis 0 (1 if n == 1), of rows */
+  size_t phase, row;  /* floats of one phase of a row, of a row */
+  size_t rows;        /* input rows held at once */
+} oq_strips;
+
+/* false if the rows of one output row take more than a few megabytes. */
+bool oq_strips_plan(oq_strips *s, const oq_windows *w);
+/* Bytes of scratch for oq_strips_run; 64-byte aligned. */
+size_t oq_strips_scratch(const oq_strips *s);
+
+typedef struct oq_row_taps { /* one output row: tap i reads at[i][0 .. n) */
+  size_t n_taps;
+  const float *const *at; /* readable up to the next multiple of 16 */
+  const uint32_t *tap;    /* its number in the window, row-major */
+  size_t first, n;        /* columns [first, first + n) of the row */
+  size_t row;             /* number of the output row in the channel */
+  size_t outer_taps;      /* taps of the outer axes that lie inside */
+} oq_row_taps;
+typedef void (*oq_row_fn)(void *user, const oq_row_taps *t);
+
+/* Calls `fn` for every output row piece of one channel, in order. */
+void oq_strips_run(const oq_strips *s, const float *x, float fill, oq_row_fn fn,
+                   void *user, void *scratch);
+
+#endif

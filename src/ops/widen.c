@@ -1,0 +1,88 @@
+/* ops/widen - see widen.h. */
+#include "ops/widen.h"
+
+#include "base/half.h"
+
+static size_t count_out(const oq_run *r, uint32_t i) {
+  const oq_ctensor t = oq_tensor_const(&r->out[i]);
+
+  return oq_tensor_count(&t);
+}
+
+static void *scratch(const oq_run *r, size_t n, size_t size) {
+  return oq_arena_alloc_raw(r->scratch, n, size, OQ_ALIGN);
+}
+
+oq_status oq_widen_in(const float **out, const oq_run *r, const oq_ctensor *t) {
+  *out = NULL;
+  if (t == NULL) return OQ_OK;
+  if (t->dtype == OQ_DT_F32) {
+    *out = t->data;
+    return OQ_OK;
+  }
+  const size_t n = oq_tensor_count(t);
+  float *const v = scratch(r, n, sizeof *v);
+  if (v == NULL) return oq_fail_memory(r->diags);
+  const uint16_t *const h = t->data;
+  if (t->dtype == OQ_DT_F16) {
+    for (size_t i = 0; i < n; i++) v[i] = oq_f32_of_f16(h[i]);
+  } else if (t->dtype == OQ_DT_BF16) {
+    for (size_t i = 0; i < n; i++) v[i] = oq_f32_of_bf16(h[i]);
+  } else {
+    for (size_t i = 0; i < n; i++) v[i] = (float)oq_element_f64(t, i);
+  }
+  *out = v;
+  return OQ_OK;
+}
+
+oq_status oq_widen_out(float **out, const oq_run *r, uint32_t i) {
+  *out = r->out[i].dtype == OQ_DT_F32
+             ? r->out[i].data
+             : scratch(r, count_out(r, i), sizeof **out);
+  return *out == NULL ? oq_fail_memory(r->diags) : OQ_OK;
+}
+
+void oq_widen_done(const oq_run *r, uint32_t i, const float *values) {
+  oq_tensor *const t = &r->out[i];
+  const size_t n = count_out(r, i);
+  uint16_t *const h = t->data;
+
+  if (t->dtype == OQ_DT_F32) return;
+  if (t->dtype == OQ_DT_F16) {
+    for (size_t k = 0; k < n; k++) h[k] = oq_f16_of_f32(values[k]);
+  } else if (t->dtype == OQ_DT_BF16) {
+    for (size_t k = 0; k < n; k++) h[k] = oq_bf16_of_f32(values[k]);
+  } else {
+    for (size_t k = 0; k < n; k++) oq_element_set_f64(t, k, (double)values[k]);
+  }
+}
+
+oq_status oq_widen_in_f64(const double **out, const oq_run *r,
+                          const oq_ctensor *t) {
+  *out = NULL;
+  if (t == NULL) return OQ_OK;
+  if (t->dtype == OQ_DT_F64) {
+    *out = t->data;
+    return OQ_OK;
+  }
+  const size_t n = oq_tensor_count(t);
+  double *const v = scratch(r, n, sizeof *v);
+  if (v == NULL) return oq_fail_memory(r->diags);
+  for (size_t i = 0; i < n; i++) v[i] = oq_element_f64(t, i);
+  *out = v;
+  return OQ_OK;
+}
+
+oq_status oq_widen_out_f64(double **out, const oq_run *r, uint32_t i) {
+  *out = r->out[i].dtype == OQ_DT_F64
+             ? r->out[i].data
+             : scratch(r, count_out(r, i), sizeof **out);
+  return *out == NULL ? oq_fail_memory(r->diags) : OQ_OK;
+}
+
+void oq_widen_done_f64(const oq_run *r, uint32_t i, const double *values) {
+  const size_t n = count_out(r, i);
+
+  if (r->out[i].dtype == OQ_DT_F64) return;
+  for (size_t k = 0; k < n; k++) oq_element_set_f64(&r->out[i], k, values[k]);
+}
