@@ -2,8 +2,9 @@
 """Trains the sample model and writes everything that is kept in this folder.
 
     python3 train.py           draw, train, write glyphs.onnx, pictures/, calib/,
-                               labels.txt, classes.txt; weights to weights.npz
-    python3 train.py --export  the same from weights.npz, without training
+                               labels.txt, classes.txt
+    python3 train.py --export  the same without training: with the weights that
+                               are in glyphs.onnx
 
 Setup (Debian 12 for the fonts, PyPI for the rest):
 
@@ -24,6 +25,7 @@ import time
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 from onnx import TensorProto, helper
 from PIL import Image
 
@@ -305,6 +307,17 @@ def export(weights, path):
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
+def weights_of(path):
+    """The weights of a model that export() wrote."""
+    weights = {i.name: onnx.numpy_helper.to_array(i)
+               for i in onnx.load(path).graph.initializer}
+    for name, value in weights.items():
+        if name.endswith("conv.weight"):
+            weights[name] = value.transpose(2, 3, 1, 0)
+    weights["classifier.weight"] = weights["classifier.weight"].T
+    return weights
+
+
 def write_pictures(folder, images, labels):
     """PNG files named after class and number; the lines for labels.txt."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -333,7 +346,7 @@ def measure(path, images, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--export", action="store_true",
-                        help="use weights.npz instead of training")
+                        help="do not train: keep the weights of glyphs.onnx")
     parser.add_argument("--out", type=pathlib.Path, default=HERE,
                         help="folder to write to (default: this one)")
     options = parser.parse_args()
@@ -344,10 +357,9 @@ def main():
     test_fonts = draw.Fonts(draw.TEST_PACKAGES)
     print(f"{fonts.count()} fonts to train, {test_fonts.count()} to test")
     if options.export:
-        weights = dict(np.load(out / "weights.npz"))
+        weights = weights_of(HERE / "glyphs.onnx")
     else:
         weights = train(*draw.draw(fonts, TRAIN_COUNT, "train"))
-        np.savez(out / "weights.npz", **weights)
     export(weights, out / "glyphs.onnx")
 
     (out / "classes.txt").write_text("".join(c + "\n" for c in draw.CLASSES))
