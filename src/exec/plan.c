@@ -34,19 +34,11 @@ oq_status oq_graph_feeds(const oq_value_id **out, uint32_t *n,
   return OQ_OK;
 }
 
-static bool has_body(const oq_node *n) {
-  for (uint32_t i = 0; i < n->n_attrs; i++) {
-    const oq_attr_kind k = n->attrs[i].kind;
-    if (k == OQ_ATTR_GRAPH || k == OQ_ATTR_GRAPHS) return true;
-  }
-  return false;
-}
-
 static oq_status captures(const oq_value_id **out, uint32_t *n,
                           const builder *b, oq_node_id node, oq_arena *a) {
   *out = NULL;
   *n = 0;
-  if (!has_body(oq_graph_node(b->g, node))) return OQ_OK;
+  if (oq_node_body(oq_graph_node(b->g, node), 0) == NULL) return OQ_OK;
   return oq_walk_captures(out, n, b->g, node, a);
 }
 
@@ -106,8 +98,10 @@ static const uint8_t no_bytes[OQ_ALIGN] = {0};
 
 static oq_status fill_const(const builder *b, oq_slot *s) {
   const oq_value *v = oq_graph_value(b->g, s->value);
+  oq_where w = OQ_WHERE_INIT;
 
-  OQ_TRY(oq_const_view(&s->konst, v->konst, b->p->arena, b->e->diags));
+  w.value = oq_value_text(b->g, s->value);
+  OQ_TRY(oq_const_view_at(&s->konst, v->konst, b->p->arena, &w, b->e->diags));
   if (s->konst.data == NULL) s->konst.data = no_bytes;
   return OQ_OK;
 }
