@@ -13,6 +13,7 @@ import collections
 import os
 import pathlib
 import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -66,6 +67,11 @@ def form_faults(path):
                  ("BatchNormalization", "Add"), ("Add", "Relu"),
                  ("Add", "Conv")):
         expect(pair in follow, f"no {pair[0]} followed by {pair[1]}")
+    with tempfile.TemporaryDirectory() as folder:
+        again = pathlib.Path(folder) / path.name
+        train.export(train.weights_of(path), again)
+        expect(again.read_bytes() == path.read_bytes(),
+               "train.py writes other bytes from the same weights")
     return faults
 
 

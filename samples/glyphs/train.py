@@ -8,8 +8,8 @@
 
 Setup (Debian 12 for the fonts, PyPI for the rest):
 
-    apt-get install --no-install-recommends $(python3 draw.py)
     pip install 'jax[cpu]' optax onnx onnxruntime pillow
+    apt-get install --no-install-recommends $(python3 draw.py)
 
 The network mixes what small networks for pictures are made of: a strided stem,
 inverted residuals with ReLU6 whose Add has no activation behind it
@@ -178,7 +178,7 @@ def varied(rng, images):
 
 def train(images, labels):
     """The trained weights."""
-    # One thread: reproducible, and no slower with pictures as small as these.
+    # No threads inside a product: reproducible, and no slower for small ones.
     os.environ["XLA_FLAGS"] = ("--xla_cpu_multi_thread_eigen=false "
                                "intra_op_parallelism_threads=1")
     import jax
