@@ -1,0 +1,298 @@
+/* kern/k_pool - see k_pool.h. */
+#include "kern/k_pool.h"
+
+#include <math.h>
+
+#include "kern/k_simd.h"
+
+/* ---- positions ------------------------------------------------------------
+ */
+typedef struct place { /* an output or a tap, by axis */
+  size_t at[OQ_WINDOW_AXES];
+} place;
+
+static place place_out(const oq_windows *w, size_t o) {
+  place p = {{0}};
+
+  for (uint32_t i = w->n; i-- > 0;) {
+    p.at[i] = o % w->axis[i].out;
+    o /= w->axis[i].out;
+  }
+  return p;
+}
+
+/* Input under tap k of output o; false if outside. `column` is its number with
+ * the first axis running fastest. */
+static bool under(size_t *at, size_t *column, const oq_windows *w,
+                  const place *o, size_t k) {
+  place in;
+  size_t row = 0, col = 0;
+
+  for (uint32_t i = w->n; i-- > 0;) {
+    if (!oq_axis_at(&in.at[i], &w->axis[i], o->at[i], k % w->axis[i].kernel))
+      return false;
+    k /= w->axis[i].kernel;
+  }
+  for (uint32_t i = 0; i < w->n; i++) {
+    row = row * w->axis[i].in + in.at[i];
+    const uint32_t j = w->n - 1 - i;
+    col = col * w->axis[j].in + in.at[j];
+  }
+  *at = row;
+  *column = col;
+  return true;
+}
+
+/* Taps of output o along axis i that a mean divides by. */
+static size_t axis_count(const oq_pooling *p, uint32_t i, size_t o) {
+  const oq_axis *const a = &p->w.axis[i];
+  const size_t from = p->include_pad ? 0 : a->pad;
+  const size_t to = a->pad + a->in + (p->include_pad ? p->tail[i] : 0);
+  size_t n = 0;
+
+  for (size_t k = 0; k < a->kernel; k++) {
+    const size_t at = o * a->stride + k * a->dilation;
+    if (at >= from && at < to) n++;
+  }
+  return n;
+}
+
+static size_t place_count(const oq_pooling *p, const place *o, uint32_t axes) {
+  size_t n = 1;
+
+  for (uint32_t i = 0; i < axes; i++) n *= axis_count(p, i, o->at[i]);
+  return n;
+}
+
+static bool nothing(const oq_pooling *p) {
+  return p->planes == 0 || p->w.out_size == 0;
+}
+
+/* ---- any type -------------------------------------------------------------
+ */
+/* NaN wins, as it does where maxima are taken pairwise. */
+#define WINDOW_LOOPS(T, suffix)                                             \
+  static void max_any_##suffix(const oq_pooling *p, T *y, int64_t *indices, \
+                               const T *x) {                                \
+    for (size_t plane = 0; plane < p->planes; plane++) {                    \
+      const size_t base = plane * p->w.in_size;                             \
+      for (size_t o = 0; o < p->w.out_size; o++) {                          \
+        const place at_out = place_out(&p->w, o);                           \
+        size_t at, col, best = 0;                                           \
+        bool any = false;                                                   \
+        T v = (T)-INFINITY;                                                 \
+        for (size_t k = 0; k < p->w.taps; k++) {                            \
+          if (!under(&at, &col, &p->w, &at_out, k)) continue;               \
+          const T u = x[base + at];                                         \
+          if (any && !(u > v) && !(u != u && v == v)) continue;             \
+          any = true;                                                       \
+          v = u;                                                            \
+          best = p->column_major ? col : at;                                \
+        }                                                                   \
+        *y++ = v;                                                           \
+        if (indices != NULL) *indices++ = (int64_t)(base + best);           \
+      }                                                                     \
+    }                                                                       \
+  }                                                                         \
+                                                                            \
+  static void mean_any_##suffix(const oq_pooling *p, T *y, const T *x) {    \
+    for (size_t plane = 0; plane < p->planes; plane++) {                    \
+      const T *const from = x + plane * p->w.in_size;                       \
+      for (size_t o = 0; o < p->w.out_size; o++) {                          \
+        const place at_out = place_out(&p->w, o);                           \
+        const size_t n = place_count(p, &at_out, p->w.n);                   \
+        size_t at, col;                                                     \
+        T sum = 0;                                                          \
+        for (size_t k = 0; k < p->w.taps; k++)                              \
+          if (under(&at, &col, &p->w, &at_out, k)) sum += from[at];         \
+        *y++ = n == 0 ? 0 : sum / (T)n;                                     \
+      }                                                                     \
+    }                                                                       \
+  }
+
+WINDOW_LOOPS(float, f32)
+WINDOW_LOOPS(double, f64)
+
+void oq_pool_max_f64(const oq_pooling *p, double *y, int64_t *indices,
+                     const double *x) {
+  if (!nothing(p)) max_any_f64(p, y, indices, x);
+}
+
+void oq_pool_mean_f64(const oq_pooling *p, double *y, const double *x) {
+  if (!nothing(p)) mean_any_f64(p, y, x);
+}
+
+/* ---- float32 by rows ------------------------------------------------------
+ */
+size_t oq_pool_scratch(const oq_pooling *p) {
+  oq_strips s;
+
+  if (nothing(p) || !oq_strips_plan(&s, &p->w)) return 0;
+  return oq_strips_scratch(&s) + p->w.axis[p->w.n - 1].out * sizeof(float);
+}
+
+typedef struct row_user {
+  const oq_pooling *p;
+  float *y; /* plane */
+  size_t width;
+  const float *counts; /* means: taps per column */
+} row_user;
+
+/* a < b ? b : a by lanes: NaN in `b` is lost, so it goes first. */
+OQ_INLINE void take_max(oq_vf *a, const oq_vf *b) {
+  typedef int vi __attribute__((vector_size(64)));
+  const vi keep = (*a >= *b) | (*a != *a);
+
+  *a = (oq_vf)(((vi)*a & keep) | ((vi)*b & ~keep));
+}
+
+OQ_SIMD_LOOP(max_row, (float *y, size_t n, const float *const *at, size_t taps),
+             (y, n, at, taps)) {
+  oq_vf v, a, b;
+  size_t x = 0;
+
+  for (; x + 2 * OQ_LANES <= n; x += 2 * OQ_LANES) {
+    oq_vf_set(&a, -INFINITY);
+    b = a;
+    for (size_t i = 0; i < taps; i++) {
+      oq_vf_load(&v, at[i] + x);
+      take_max(&a, &v);
+      oq_vf_load(&v, at[i] + x + OQ_LANES);
+      take_max(&b, &v);
+    }
+    oq_vf_store(y + x, &a);
+    oq_vf_store(y + x + OQ_LANES, &b);
+  }
+  for (; x < n; x += OQ_LANES) {
+    oq_vf_set(&a, -INFINITY);
+    for (size_t i = 0; i < taps; i++) {
+      oq_vf_load(&v, at[i] + x);
+      take_max(&a, &v);
+    }
+    oq_vf_store_n(y + x, &a, n - x);
+  }
+}
+
+OQ_SIMD_LOOP(sum_row, (float *y, size_t n, const float *const *at, size_t taps),
+             (y, n, at, taps)) {
+  const oq_vf zero = {0};
+  oq_vf v, a;
+
+  for (size_t x = 0; x < n; x += OQ_LANES) {
+    a = zero;
+    for (size_t i = 0; i < taps; i++) {
+      oq_vf_load(&v, at[i] + x);
+      a += v;
+    }
+    oq_vf_store_n(y + x, &a, n - x);
+  }
+}
+
+static void emit_max(void *user, const oq_row_taps *t) {
+  const row_user *const u = user;
+
+  max_row(u->y + t->row * u->width + t->first, t->n, t->at, t->n_taps);
+}
+
+static void emit_mean(void *user, const oq_row_taps *t) {
+  const row_user *const u = user;
+  const oq_pooling *const p = u->p;
+  const place o = place_out(&p->w, t->row * u->width);
+  const float rows = (float)place_count(p, &o, p->w.n - 1);
+  float *const y = u->y + t->row * u->width + t->first;
+  const float *const counts = u->counts + t->first;
+
+  sum_row(y, t->n, t->at, t->n_taps);
+  for (size_t x = 0; x < t->n; x++) {
+    const float n = rows * counts[x];
+    y[x] = n == 0.0f ? 0.0f : y[x] / n;
+  }
+}
+
+void oq_pool_max_f32(const oq_pooling *p, float *y, int64_t *indices,
+                     const float *x, void *scratch) {
+  row_user u = {.p = p, .width = p->w.axis[p->w.n - 1].out};
+  oq_strips s;
+
+  if (nothing(p)) return;
+  if (indices != NULL || !oq_strips_plan(&s, &p->w)) {
+    max_any_f32(p, y, indices, x);
+    return;
+  }
+  for (size_t i = 0; i < p->planes; i++) {
+    u.y = y + i * p->w.out_size;
+    oq_strips_run(&s, x + i * p->w.in_size, -INFINITY, emit_max, &u, scratch);
+  }
+}
+
+void oq_pool_mean_f32(const oq_pooling *p, float *y, const float *x,
+                      void *scratch) {
+  const uint32_t last = p->w.n - 1;
+  float *const counts = scratch;
+  row_user u = {.p = p, .width = p->w.axis[last].out, .counts = counts};
+  oq_strips s;
+
+  if (nothing(p)) return;
+  if (!oq_strips_plan(&s, &p->w)) {
+    mean_any_f32(p, y, x);
+    return;
+  }
+  uint8_t *const rows = scratch;
+  float *const c = (float *)(void *)(rows + oq_strips_scratch(&s));
+  for (size_t i = 0; i < u.width; i++) c[i] = (float)axis_count(p, last, i);
+  u.counts = c;
+  for (size_t i = 0; i < p->planes; i++) {
+    u.y = y + i * p->w.out_size;
+    oq_strips_run(&s, x + i * p->w.in_size, 0.0f, emit_mean, &u, scratch);
+  }
+}
+
+/* ---- whole planes ---------------------------------------------------------
+ */
+/* Sixteen running sums, then pairs: the same order on every machine. */
+OQ_SIMD_LOOP(sum_plane, (float *out, const float *x, size_t n), (out, x, n)) {
+  oq_vf a = {0}, v;
+  float lane[OQ_LANES], rest = 0.0f;
+  size_t i = 0;
+
+  for (; i + OQ_LANES <= n; i += OQ_LANES) {
+    oq_vf_load(&v, x + i);
+    a += v;
+  }
+  for (; i < n; i++) rest += x[i];
+  oq_vf_store(lane, &a);
+  for (size_t w = OQ_LANES / 2; w > 0; w /= 2)
+    for (size_t k = 0; k < w; k++) lane[k] += lane[k + w];
+  *out = lane[0] + rest;
+}
+
+void oq_plane_mean_f32(float *y, const float *x, size_t planes, size_t n) {
+  for (size_t p = 0; p < planes; p++) {
+    float sum;
+    sum_plane(&sum, x + p * n, n);
+    y[p] = sum / (float)n;
+  }
+}
+
+void oq_plane_mean_f64(double *y, const double *x, size_t planes, size_t n) {
+  for (size_t p = 0; p < planes; p++) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[p * n + i];
+    y[p] = sum / (double)n;
+  }
+}
+
+#define PLANE_MAX(name, T)                               \
+  void name(T *y, const T *x, size_t planes, size_t n) { \
+    for (size_t p = 0; p < planes; p++) {                \
+      T v = (T)-INFINITY;                                \
+      for (size_t i = 0; i < n; i++) {                   \
+        const T u = x[p * n + i];                        \
+        if (u > v || u != u) v = u;                      \
+      }                                                  \
+      y[p] = v;                                          \
+    }                                                    \
+  }
+
+PLANE_MAX(oq_plane_max_f32, float)
+PLANE_MAX(oq_plane_max_f64, double)
