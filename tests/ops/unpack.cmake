@@ -1,0 +1,22 @@
+# cmake -DARCHIVE=... -DTO=... -P unpack.cmake : unpacks the ONNX cases once.
+# Without the archive nothing is made, and the tests say that they are skipped.
+if(NOT EXISTS "${ARCHIVE}")
+  message(STATUS "no archive at ${ARCHIVE}")
+  return()
+endif()
+file(SIZE "${ARCHIVE}" size)
+if(EXISTS "${TO}/stamp")
+  file(READ "${TO}/stamp" had)
+  if(had STREQUAL "${size}")
+    return()
+  endif()
+endif()
+file(REMOVE_RECURSE "${TO}")
+file(MAKE_DIRECTORY "${TO}")
+execute_process(COMMAND zstd -dc --long=27 "${ARCHIVE}"
+  COMMAND tar x -C "${TO}" RESULTS_VARIABLE results)
+if(NOT results STREQUAL "0;0")
+  file(REMOVE_RECURSE "${TO}")
+  message(FATAL_ERROR "cannot unpack ${ARCHIVE}: ${results}")
+endif()
+file(WRITE "${TO}/stamp" "${size}")
