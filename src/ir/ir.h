@@ -181,6 +181,9 @@ struct oq_graph {
   uint32_t n_infos, cap_infos;
   struct oq_map *by_name; /* oq_name.i -> value id */
   const oq_extra *extra;
+  /* Every graph made inside this one, those of removed nodes included. */
+  oq_graph **bodies;
+  uint32_t n_bodies, cap_bodies;
 };
 
 typedef struct oq_opset {
@@ -216,8 +219,10 @@ typedef struct oq_model_ir {
 } oq_model_ir;
 
 /* ---- graph.c: construction, lookup ------------------------------------- */
+/* Empty: no graph yet. */
 oq_status oq_ir_create(oq_model_ir **out, oq_alloc *a);
 void oq_ir_destroy(oq_model_ir *m); /* NULL is fine */
+/* The first one without `outer` becomes m->main. */
 oq_status oq_ir_add_graph(oq_graph **out, oq_model_ir *m, oq_graph *outer,
                           oq_name name);
 /* The model takes over the reference, also on failure: then it is let go. */
@@ -238,6 +243,12 @@ oq_status oq_graph_set_outputs(oq_graph *g, const oq_value_id *ids, uint32_t n);
 /* Graph number i among the attributes of a node (bodies of If, Loop, ...) in
  * order; NULL behind the last. */
 oq_graph *oq_node_body(const oq_node *n, uint32_t i);
+/* All of them: for (oq_body_iter it = {n}; (b = oq_body_next(&it)) != NULL;) */
+typedef struct oq_body_iter {
+  const oq_node *node;
+  uint32_t attr, i;
+} oq_body_iter;
+oq_graph *oq_body_next(oq_body_iter *it);
 static inline oq_node *oq_graph_node(const oq_graph *g, oq_node_id n) {
   return &g->nodes[n.i];
 }
@@ -261,8 +272,9 @@ bool oq_type_shape(oq_shape *out,
                    const oq_type *t); /* false if not all known */
 
 /* ---- edit.c: the only verbs that change a graph -------------------------
- * They record no findings: they fail with OQ_E_MEMORY, or with OQ_E_INTERNAL
- * where the caller broke a rule.  Adding a node or value moves g->nodes or
+ * They record no findings: they fail with OQ_E_MEMORY (the model may be half
+ * changed then and is only good to be destroyed), or with OQ_E_INTERNAL where
+ * the caller broke a rule.  Adding a node or value moves g->nodes or
  * g->values: ids stay good, pointers into them do not.  `inits` and `infos` may
  * hold values that have become DEAD; who writes them skips those. */
 typedef struct oq_node_spec {
