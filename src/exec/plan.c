@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "exec/session.h"
 
 typedef struct builder {
   oq_plan *p;
@@ -13,10 +14,16 @@ typedef struct builder {
   const oq_env *e;
   const oq_node_id *order;
   uint32_t n_order;
+  bool fold;      /* compute with the plan what follows from constants */
   bool *needed;   /* by value id */
   bool *keep;     /* by value id */
+  bool *fixed;    /* by value id: follows from constants alone */
   uint32_t *last; /* by slot: the last step that reads it */
 } builder;
+
+static oq_status create(oq_plan **out, const oq_graph *g,
+                        const oq_plan_options *opt, const oq_env *e,
+                        bool with_folds);
 
 oq_status oq_graph_feeds(const oq_value_id **out, uint32_t *n,
                          const oq_graph *g, oq_arena *a) {
@@ -73,15 +80,66 @@ static bool makes_needed(const builder *b, const oq_node *n) {
   return false;
 }
 
+/* ---- what follows from constants alone ---------------------------------- */
+static bool is_fixed(const builder *b, const oq_node *n) {
+  if (n->def == NULL || (n->def->flags & OQ_OP_RANDOM) != 0 ||
+      oq_node_body(n, 0) != NULL) {
+    return false;
+  }
+  for (uint32_t i = 0; i < n->n_in; i++) {
+    if (oq_value_ok(n->in[i]) && !b->fixed[n->in[i].i]) return false;
+  }
+  return true;
+}
+
+static void find_fixed(builder *b) {
+  if (!b->fold) return;
+  for (uint32_t v = 0; v < b->g->n_values; v++) {
+    b->fixed[v] = b->g->values[v].kind == OQ_VALUE_CONST;
+  }
+  for (uint32_t k = 0; k < b->n_order; k++) {
+    const oq_node *n = oq_graph_node(b->g, b->order[k]);
+    if (!is_fixed(b, n)) continue;
+    for (uint32_t i = 0; i < n->n_out; i++) {
+      if (oq_value_ok(n->out[i])) b->fixed[n->out[i].i] = true;
+    }
+  }
+}
+
+/* Whether `v` is one that the plan computes for the steps that run. */
+static bool is_folded(const builder *b, uint32_t v) {
+  return b->needed[v] && b->fixed[v] && b->g->values[v].kind == OQ_VALUE_RESULT;
+}
+
+/* Runs the nodes of the fixed values that are needed, once; the session that
+ * did keeps them for as long as the plan lives. */
+static oq_status fold(builder *b) {
+  oq_plan *p = b->p;
+  const oq_env *e = b->e;
+  oq_value_id *v = OQ_NEW_N(e->scratch, oq_value_id, b->g->n_values);
+  oq_plan_options opt = {.keep = v, .only_keep = true, .untapped = true};
+
+  if (v == NULL) return oq_fail_memory(e->diags);
+  for (uint32_t i = 0; i < b->g->n_values; i++) {
+    if (is_folded(b, i)) v[opt.n_keep++] = (oq_value_id){i};
+  }
+  if (opt.n_keep == 0) return OQ_OK;
+  OQ_TRY(create(&p->folded, b->g, &opt, e, false));
+  OQ_TRY(oq_session_create(&p->folds, p->folded, e));
+  OQ_TRY(oq_session_run_unfed(p->folds, e));
+  oq_buffers_trim(&p->folds->pool);
+  return OQ_OK;
+}
+
 /* Marks what the needed values need, back to front; `runs[k]` says whether node
- * order[k] is among it. */
+ * order[k] is among it.  Fixed values need nothing: they are there. */
 static oq_status mark_needed(builder *b, bool *runs) {
   const oq_value_id *cap;
   uint32_t n_cap;
 
   for (uint32_t k = b->n_order; k-- > 0;) {
     const oq_node *n = oq_graph_node(b->g, b->order[k]);
-    if (!makes_needed(b, n)) continue;
+    if (!makes_needed(b, n) || (b->fold && is_fixed(b, n))) continue;
     runs[k] = true;
     b->p->n_steps++;
     for (uint32_t i = 0; i < n->n_in; i++) {
@@ -123,6 +181,11 @@ static oq_status fill_slot(builder *b, oq_slot *s, oq_value_id id) {
       s->kind = OQ_SLOT_OUTER;
       return OQ_OK;
     case OQ_VALUE_RESULT:
+      if (is_folded(b, id.i)) {
+        s->kind = OQ_SLOT_CONST;
+        s->konst = *oq_session_value(b->p->folds, id);
+        return OQ_OK;
+      }
       s->kind = OQ_SLOT_RESULT;
       if (oq_node_ok(v->producer)) return OQ_OK;
       break;
@@ -377,11 +440,15 @@ static oq_status build(builder *b) {
   b->needed = OQ_NEW_N(e->scratch, bool, b->g->n_values);
   b->keep = OQ_NEW_N(e->scratch, bool, b->g->n_values);
   runs = OQ_NEW_N(e->scratch, bool, b->n_order);
-  if (b->needed == NULL || b->keep == NULL || runs == NULL) {
+  b->fixed = OQ_NEW_N(e->scratch, bool, b->g->n_values);
+  if (b->needed == NULL || b->keep == NULL || b->fixed == NULL ||
+      runs == NULL) {
     return oq_fail_memory(e->diags);
   }
   OQ_TRY(want_all(b));
+  find_fixed(b);
   OQ_TRY(mark_needed(b, runs));
+  OQ_TRY(fold(b));
   OQ_TRY(make_slots(b));
   OQ_TRY(make_steps(b, runs));
   OQ_TRY(find_lifetimes(b));
@@ -389,9 +456,10 @@ static oq_status build(builder *b) {
   return list_values(b);
 }
 
-oq_status oq_plan_create(oq_plan **out, const oq_graph *g,
-                         const oq_plan_options *opt, const oq_env *e) {
-  builder b = {.g = g, .opt = opt, .e = e};
+static oq_status create(oq_plan **out, const oq_graph *g,
+                        const oq_plan_options *opt, const oq_env *e,
+                        bool with_folds) {
+  builder b = {.g = g, .opt = opt, .e = e, .fold = with_folds};
   const oq_mark mark = oq_arena_mark(e->scratch);
   oq_status s;
 
@@ -412,8 +480,15 @@ oq_status oq_plan_create(oq_plan **out, const oq_graph *g,
   return OQ_OK;
 }
 
+oq_status oq_plan_create(oq_plan **out, const oq_graph *g,
+                         const oq_plan_options *opt, const oq_env *e) {
+  return create(out, g, opt, e, opt != NULL && opt->untapped);
+}
+
 void oq_plan_destroy(oq_plan *p) {
   if (p == NULL) return;
+  oq_session_destroy(p->folds);
+  oq_plan_destroy(p->folded);
   oq_arena_destroy(p->arena);
   oq_alloc_put(p->alloc, p, sizeof *p);
 }

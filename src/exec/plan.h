@@ -16,7 +16,6 @@ typedef struct oq_slot {
   oq_value_id value;
   oq_slot_kind kind;
   bool keep;        /* alive until the end of the run */
-  bool tapped;      /* CONST: a result that was computed with the plan */
   oq_ctensor konst; /* CONST only */
 } oq_slot;
 
@@ -52,6 +51,9 @@ struct oq_plan {
   oq_value_id *values;
   uint32_t n_slots, n_steps, n_feeds, n_symbols, n_values;
   uint32_t max_in, max_out;
+  /* What was computed with the plan, and how; NULL if nothing was. */
+  oq_plan *folded;
+  oq_session *folds;
 };
 
 #endif

@@ -376,6 +376,14 @@ static oq_status own_kept(oq_session *s, const oq_env *e) {
   return OQ_OK;
 }
 
+static oq_status finish(oq_session *s, oq_status status, const oq_env *e) {
+  if (status == OQ_OK) status = own_kept(s, e);
+  if (status != OQ_OK) drop_all(s);
+  oq_buffers_settle(&s->pool);
+  s->done = status == OQ_OK;
+  return status;
+}
+
 oq_status oq_session_run(oq_session *s, const oq_ctensor *inputs,
                          uint32_t n_inputs, const oq_tap *tap,
                          const oq_env *e) {
@@ -385,11 +393,11 @@ oq_status oq_session_run(oq_session *s, const oq_ctensor *inputs,
   drop_all(s);
   status = take_feeds(s, inputs, n_inputs, e);
   if (status == OQ_OK) status = run_steps(s, tap, e);
-  if (status == OQ_OK) status = own_kept(s, e);
-  if (status != OQ_OK) drop_all(s);
-  oq_buffers_settle(&s->pool);
-  s->done = status == OQ_OK;
-  return status;
+  return finish(s, status, e);
+}
+
+oq_status oq_session_run_unfed(oq_session *s, const oq_env *e) {
+  return finish(s, run_steps(s, NULL, e), e);
 }
 
 const oq_ctensor *oq_session_value(const oq_session *s, oq_value_id v) {

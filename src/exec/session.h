@@ -31,4 +31,7 @@ struct oq_session {
   bool done;        /* the last run got through */
 };
 
+/* For a plan that needs no inputs, whatever the graph declares. */
+oq_status oq_session_run_unfed(oq_session *s, const oq_env *e);
+
 #endif
