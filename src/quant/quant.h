@@ -67,33 +67,51 @@ typedef enum oq_output_rule {
 typedef struct oq_profile_rule {
   const char *domain, *op;
   oq_output_rule output;
-  bool same_params;    /* output must carry input 0's parameters */
-  bool absorbs_clamp;  /* a Relu/Clip may follow before the Q */
-  bool dynamic_weight; /* also with a weight that is not constant */
+  bool same_params;          /* output must carry input 0's parameters */
+  bool dynamic_weight;       /* also with a weight that is not constant */
+  uint32_t max_channel_rank; /* weights of more axes get one scale; 0 = none */
+  /* An operator that may follow and add a constant bias; NULL = none. */
+  const char *bias_op;
   int64_t min_opset;
   /* Further conditions; NULL = none.  Returns NULL if fine, else the reason. */
   const char *(*refuse)(const oq_graph *g, oq_node_id n,
                         const oq_type *const *types);
 } oq_profile_rule;
 
+/* An operator that a Q makes redundant if its range lies inside the bounds. */
+typedef struct oq_profile_clamp {
+  const char *domain, *op;
+  /* false: the bounds are not constant. */
+  bool (*bounds)(const oq_graph *g, oq_node_id n, double *lo, double *hi,
+                 oq_arena *scratch);
+} oq_profile_clamp;
+
 typedef struct oq_profile {
   const char *name, *about;
-  int64_t min_opset;
+  int64_t min_opset, min_ir;
   oq_dtype activation, weight;
   uint32_t activations, weights; /* sets of element types it takes */
   bool per_channel;
-  /* A float layer between DQ and Q would be quantized by the runtime itself
-   * unless it is told apart (constants hidden behind a DQ). */
+  /* A float layer with constants between DQ and Q would be quantized by the
+   * runtime itself: its bias must not be a plain constant. */
   bool requantizes_float;
   /* Reason why an operator without a rule stays float. */
   const char *no_rule;
   const oq_profile_rule *rules;
   uint32_t n_rules;
+  const oq_profile_clamp *clamps;
+  uint32_t n_clamps;
+  /* Names of operators whose presence means that the model is quantized
+   * already, besides those that their rows mark; NULL-terminated. */
+  const char *const *quantized_ops;
 } oq_profile;
 const oq_profile *oq_profile_find(const char *name);
 const oq_profile *const *oq_profiles(uint32_t *n);
 const oq_profile_rule *oq_profile_rule_find(const oq_profile *p,
                                             const char *domain, const char *op);
+const oq_profile_clamp *oq_profile_clamp_find(const oq_profile *p,
+                                              const char *domain,
+                                              const char *op);
 
 /* ---- place.c: the decision, as data that can be printed and tested ----------
  */
@@ -101,22 +119,23 @@ const oq_profile_rule *oq_profile_rule_find(const oq_profile *p,
 typedef enum oq_fate {
   OQ_FATE_FLOAT,    /* stays as it is */
   OQ_FATE_INTEGER,  /* all data through DQ, output through Q (or float) */
-  OQ_FATE_BIAS_ADD, /* the Add behind a MatMul: its constant becomes int32 */
+  OQ_FATE_BIAS,     /* the Add behind a MatMul: its constant becomes int32 */
   OQ_FATE_ABSORBED, /* a clamp that the Q of its producer makes redundant */
   OQ_FATE_BARRIER   /* float, and the runtime must be kept from changing it */
 } oq_fate;
 
 typedef struct oq_node_plan {
   oq_fate fate;
+  bool eligible;   /* the target could run it on integers */
   const char *why; /* one line; never NULL */
   const oq_profile_rule *rule;
-  oq_node_id partner; /* BIAS_ADD: its MatMul; INTEGER MatMul: its Add */
+  oq_node_id partner; /* BIAS: its MatMul; INTEGER with a bias_op: that node */
 } oq_node_plan;
 
 /* What becomes of a value that carries data. */
 typedef struct oq_value_plan {
   bool quantized; /* gets Q and DQ */
-  bool all_uses;  /* every use reads the DQ (its producer needs the Q) */
+  bool all_uses;  /* every use reads the DQ: its producer needs the Q */
   uint32_t group; /* values of one group share parameters; OQ_NONE */
 } oq_value_plan;
 
@@ -137,12 +156,18 @@ typedef struct oq_place_input {
   const oq_graph *graph;
   const oq_profile *profile;
   const oq_quantize_options *options;
-  const oq_stats_core *stats;  /* NULL: assume every value has a range */
-  const oq_type *const *types; /* by value id */
+  const oq_stats_core *stats;  /* NULL: assume that every value has a range */
+  const oq_type *const *types; /* by value id; NULL = unknown */
+  bool symmetric_activations;  /* then no clamp is redundant below 0 */
   oq_arena *arena;
   const oq_env *env;
 } oq_place_input;
 oq_status oq_place(oq_placement *out, const oq_place_input *in);
+
+/* Facts about one input of a node. */
+oq_role oq_input_role(const oq_graph *g, oq_node_id n, uint32_t slot);
+bool oq_value_is_const(const oq_graph *g, oq_value_id v);
+int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank);
 
 /* ---- quantizer.c: parameters and rewriting
  * ------------------------------------ */
@@ -164,6 +189,9 @@ oq_status oq_weight_absmax(float **out, uint32_t *n, const oq_ctensor *w,
 /* Symmetric integers of w, one scale per slice (n scales) or one for all. */
 oq_status oq_weight_quantize(oq_store **out, const oq_ctensor *w, int32_t axis,
                              const float *scale, uint32_t n_scales,
-                             const oq_quant_type *t, oq_alloc *a);
+                             const oq_quant_type *t, const oq_env *e);
+/* n codes of an 8-bit type. */
+void oq_codes_of_floats(void *codes, const float *v, size_t n, oq_qparam p,
+                        const oq_quant_type *t, const struct oq_kernels *k);
 
 #endif

@@ -1,0 +1,531 @@
+/* place.c - the decision: which nodes run on integers, which values carry Q/DQ,
+ * which share parameters, and why.  Data only; rewrite.c carries it out.
+ *
+ * Linear nodes (convolutions, matrix products) are quantized wherever the
+ * target can.  Every other node joins only if all its data already come as
+ * integers and an integer node wants its result: elsewhere Q/DQ would cost time
+ * and accuracy and gain nothing. */
+#include "quant/quant.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/text.h"
+
+typedef struct placer {
+  const oq_place_input *in;
+  const oq_graph *g;
+  oq_placement *out;
+  oq_uses uses;
+  const oq_node_id *order;
+  uint32_t n_order;
+  oq_value_id *carrier; /* value id -> the value behind absorbable clamps */
+} placer;
+
+/* ---- facts -----------------------------------------------------------------
+ */
+oq_role oq_input_role(const oq_graph *g, oq_node_id n, uint32_t slot) {
+  const oq_node *node = oq_graph_node(g, n);
+  const oq_role role =
+      node->def ? node->def->quant.role[slot < 4 ? slot : 3] : OQ_ROLE_NONE;
+
+  if (role == OQ_ROLE_WEIGHT && !oq_value_is_const(g, node->in[slot]))
+    return OQ_ROLE_DATA;
+  return role;
+}
+
+bool oq_value_is_const(const oq_graph *g, oq_value_id v) {
+  return oq_value_ok(v) && g->values[v.i].kind == OQ_VALUE_CONST;
+}
+
+int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank) {
+  const oq_node *node = oq_graph_node(g, n);
+  const oq_quant_facts *f = &node->def->quant;
+
+  if (f->axis) return f->axis(node->params, rank);
+  return f->weight_axis == OQ_AXIS_LAST ? (int32_t)rank - 1 : f->weight_axis;
+}
+
+static oq_quant_class class_of(const placer *p, oq_node_id n) {
+  const oq_op_def *def = oq_graph_node(p->g, n)->def;
+
+  return def ? def->quant.cls : OQ_Q_OPAQUE;
+}
+
+static bool is_linear(const placer *p, oq_node_id n) {
+  return class_of(p, n) == OQ_Q_LINEAR;
+}
+
+static oq_node_plan *plan_of(const placer *p, oq_node_id n) {
+  return &p->out->nodes[n.i];
+}
+
+/* Data that changes from run to run. */
+static bool carries_data(const placer *p, oq_node_id n, uint32_t slot) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  return oq_value_ok(node->in[slot]) &&
+         oq_input_role(p->g, n, slot) == OQ_ROLE_DATA &&
+         !oq_value_is_const(p->g, node->in[slot]);
+}
+
+/* ---- what the user asked for ------------------------------------------------
+ */
+static bool listed(const char *const *globs, const char *name) {
+  for (; globs && *globs; globs++)
+    if (oq_text_glob(*globs, name)) return true;
+  return false;
+}
+
+static const char *user_says_no(const placer *p, oq_node_id n) {
+  const oq_quantize_options *o = p->in->options;
+  const char *name = oq_node_text(p->g, n), *op = oq_node_op(p->g, n);
+
+  if (listed(o->exclude, name)) return "excluded by name";
+  if (listed(o->exclude_op, op)) return "excluded by operator";
+  if (o->only && !listed(o->only, name)) return "not among the chosen names";
+  if (o->only_op && !listed(o->only_op, op))
+    return "not among the chosen operators";
+  return NULL;
+}
+
+/* ---- eligibility
+ * -------------------------------------------------------------- */
+static bool is_f32(const placer *p, oq_value_id v) {
+  const oq_type *t = p->in->types[v.i];
+
+  return !t || t->kind == OQ_TYPE_UNKNOWN ||
+         (t->kind == OQ_TYPE_TENSOR &&
+          (t->dtype == OQ_DT_F32 || t->dtype == OQ_DT_NONE));
+}
+
+static bool has_range(const placer *p, oq_value_id v) {
+  if (!p->in->stats) return true;
+
+  const oq_stats_entry *e = oq_stats_find(p->in->stats, oq_value_text(p->g, v));
+  return e && oq_record_usable(&e->record);
+}
+
+static const char *bad_values(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (!oq_value_ok(node->in[i])) continue;
+    const oq_role role = oq_input_role(p->g, n, i);
+    if (role == OQ_ROLE_NONE || role == OQ_ROLE_INDEX) continue;
+    if (!is_f32(p, node->in[i])) return "its data are not float32";
+    if (carries_data(p, n, i) && !has_range(p, node->in[i]))
+      return "no usable range was observed for its input";
+  }
+  for (uint32_t i = 0; i < node->n_out; i++) {
+    if (!oq_value_ok(node->out[i])) continue;
+    if (!is_f32(p, node->out[i])) return "its result is not float32";
+    if (!has_range(p, node->out[i]) && oq_uses_count(&p->uses, node->out[i]))
+      return "no usable range was observed for its output";
+  }
+  return NULL;
+}
+
+static bool weights_are_constant(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  for (uint32_t i = 0; i < node->n_in && i < 4; i++)
+    if (node->def->quant.role[i] == OQ_ROLE_WEIGHT &&
+        oq_value_is_const(p->g, node->in[i]))
+      return true;
+  return false;
+}
+
+/* All weights finite. */
+static const char *bad_constants(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const char *why = NULL;
+
+  for (uint32_t i = 0; i < node->n_in && !why; i++) {
+    if (!oq_value_is_const(p->g, node->in[i])) continue;
+    const oq_role role = oq_input_role(p->g, n, i);
+    if (role == OQ_ROLE_NONE || role == OQ_ROLE_INDEX) continue;
+
+    const oq_mark mark = oq_arena_mark(p->in->env->scratch);
+    oq_ctensor t;
+    float *max;
+    uint32_t count;
+
+    if (oq_const_view(&t, p->g->values[node->in[i].i].konst,
+                      p->in->env->scratch, NULL) != OQ_OK ||
+        oq_weight_absmax(&max, &count, &t, -1, p->in->env->scratch) != OQ_OK)
+      why = "a constant of it is not finite";
+    oq_arena_rewind(p->in->env->scratch, mark);
+  }
+  return why;
+}
+
+/* Why a node cannot run on integers; NULL if it can. Sets `rule`. */
+static const char *refusal(const placer *p, oq_node_id n, oq_node_plan *plan) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_names *names = p->g->model->names;
+  const oq_quant_class cls = class_of(p, n);
+  const char *why;
+
+  if (cls == OQ_Q_OPAQUE) return "unknown operator, kept as it is";
+  if (cls == OQ_Q_NEVER) return "it computes no float data";
+  plan->rule =
+      oq_profile_rule_find(p->in->profile, oq_names_text(names, node->domain),
+                           oq_names_text(names, node->op));
+  if (!plan->rule) return p->in->profile->no_rule;
+  if (plan->rule->min_opset > oq_ir_opset(p->g->model, node->domain))
+    return "its opset is too old for integers";
+  if (cls == OQ_Q_LINEAR && !plan->rule->dynamic_weight &&
+      !weights_are_constant(p, n))
+    return "its weight is not constant";
+  if (plan->rule->refuse) {
+    why = plan->rule->refuse(p->g, n, p->in->types);
+    if (why) return why;
+  }
+  why = bad_values(p, n);
+  if (why) return why;
+  why = bad_constants(p, n);
+  if (why) return why;
+  plan->eligible = true;
+  return user_says_no(p, n);
+}
+
+static void judge(placer *p) {
+  for (uint32_t i = 0; i < p->g->n_nodes; i++) {
+    oq_node_plan *plan = &p->out->nodes[i];
+
+    plan->partner.i = OQ_NONE;
+    if (p->g->nodes[i].dead) continue;
+    plan->why = refusal(p, (oq_node_id){i}, plan);
+    plan->fate = plan->why ? OQ_FATE_FLOAT : OQ_FATE_INTEGER;
+  }
+}
+
+/* keep_first / keep_last count linear nodes in execution order. */
+static void keep_ends(placer *p) {
+  const oq_quantize_options *o = p->in->options;
+  uint32_t n = 0, at = 0;
+
+  for (uint32_t i = 0; i < p->n_order; i++) n += is_linear(p, p->order[i]);
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    oq_node_plan *plan = plan_of(p, p->order[i]);
+
+    if (!is_linear(p, p->order[i])) continue;
+    if (at < o->keep_first || n - at <= o->keep_last) {
+      plan->fate = OQ_FATE_FLOAT;
+      plan->why = "kept float at an end of the network";
+    }
+    at++;
+  }
+}
+
+/* ---- clamps
+ * --------------------------------------------------------------------- */
+static bool only_use(const placer *p, oq_value_id v, oq_use *use) {
+  if (oq_uses_count(&p->uses, v) != 1) return false;
+  *use = p->uses.use[p->uses.first[v.i]];
+  return oq_node_ok(use->node) && use->slot != OQ_NONE;
+}
+
+static bool clamp_redundant(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_names *names = p->g->model->names;
+  const oq_profile_clamp *c =
+      oq_profile_clamp_find(p->in->profile, oq_names_text(names, node->domain),
+                            oq_names_text(names, node->op));
+  double lo, hi;
+
+  if (!c || user_says_no(p, n)) return false;
+  const oq_mark mark = oq_arena_mark(p->in->env->scratch);
+  const bool known = c->bounds(p->g, n, &lo, &hi, p->in->env->scratch);
+  oq_arena_rewind(p->in->env->scratch, mark);
+  if (!known || !(lo <= 0) || !(hi >= 0)) return false;
+  /* A symmetric grid reaches as far below zero as above. */
+  return !p->in->symmetric_activations || (isinf(lo) && isinf(hi));
+}
+
+/* Follows v through clamps that a Q behind them makes redundant. */
+static oq_value_id follow_clamps(const placer *p, oq_value_id v) {
+  oq_use use;
+
+  while (only_use(p, v, &use) && use.slot == 0 &&
+         class_of(p, use.node) == OQ_Q_CLAMP && clamp_redundant(p, use.node) &&
+         has_range(p, oq_graph_node(p->g, use.node)->out[0]))
+    v = oq_graph_node(p->g, use.node)->out[0];
+  return v;
+}
+
+static oq_status find_carriers(placer *p) {
+  p->carrier = OQ_NEW_N(p->in->arena, oq_value_id, p->g->n_values);
+  if (!p->carrier) return oq_fail_memory(p->in->env->diags);
+  for (uint32_t v = 0; v < p->g->n_values; v++)
+    p->carrier[v] = (oq_value_id){v};
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node *node = oq_graph_node(p->g, p->order[i]);
+    const oq_profile_rule *rule = plan_of(p, p->order[i])->rule;
+
+    if (!rule || rule->same_params || node->n_out != 1) continue;
+    p->carrier[node->out[0].i] = follow_clamps(p, node->out[0]);
+  }
+  return OQ_OK;
+}
+
+/* ---- bias behind a matrix product
+ * -------------------------------------------------- */
+/* The constant input of an adding node if it is a vector of n elements. */
+static bool adds_vector(const placer *p, oq_node_id add, uint32_t data_slot,
+                        int64_t n) {
+  const oq_node *node = oq_graph_node(p->g, add);
+
+  if (node->n_in != 2) return false;
+  const oq_value_id c = node->in[1 - data_slot];
+  if (!oq_value_is_const(p->g, c) || !is_f32(p, c)) return false;
+
+  const oq_type *t = p->g->values[c.i].konst->type;
+  int64_t count = 1;
+
+  if (t->rank == 0) return false;
+  for (uint32_t i = 0; i < t->rank; i++) count *= t->dim[i].size;
+  return count == n && t->dim[t->rank - 1].size == n;
+}
+
+static void pair_bias(placer *p, oq_node_id n) {
+  oq_node_plan *plan = plan_of(p, n);
+  const oq_node *node = oq_graph_node(p->g, n);
+  oq_use use;
+
+  if (plan->fate != OQ_FATE_INTEGER || !plan->rule->bias_op) return;
+  if (!weights_are_constant(p, n) || !only_use(p, node->out[0], &use)) return;
+  if (strcmp(oq_node_op(p->g, use.node), plan->rule->bias_op) != 0) return;
+  if (user_says_no(p, use.node) || bad_constants(p, use.node)) return;
+  if (!oq_value_is_const(p->g, node->in[1])) return;
+
+  const oq_type *w = p->g->values[node->in[1].i].konst->type;
+
+  if (w->rank != 2 || !adds_vector(p, use.node, use.slot, w->dim[1].size))
+    return;
+  plan->partner = use.node;
+  oq_node_plan *add = plan_of(p, use.node);
+  add->fate = OQ_FATE_BIAS;
+  add->eligible = true;
+  add->partner = n;
+  add->why = "its constant becomes the int32 bias of the product before it";
+  p->carrier[node->out[0].i] =
+      follow_clamps(p, oq_graph_node(p->g, use.node)->out[0]);
+}
+
+/* The value that leaves a node, behind its bias and its clamps. */
+static oq_value_id result_of(const placer *p, oq_node_id n, uint32_t slot) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  return p->carrier[node->out[slot].i];
+}
+
+/* ---- fixpoint
+ * ------------------------------------------------------------------------ */
+static bool is_integer(const placer *p, oq_node_id n) {
+  return oq_node_ok(n) && plan_of(p, n)->fate == OQ_FATE_INTEGER;
+}
+
+/* The integer node whose Q would make v; none if it comes from elsewhere. */
+static oq_status owners(const placer *p, oq_node_id **out) {
+  oq_node_id *owner = OQ_NEW_N(p->in->arena, oq_node_id, p->g->n_values);
+
+  if (!owner) return oq_fail_memory(p->in->env->diags);
+  for (uint32_t v = 0; v < p->g->n_values; v++) owner[v].i = OQ_NONE;
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node *node = oq_graph_node(p->g, p->order[i]);
+
+    if (!plan_of(p, p->order[i])->rule ||
+        plan_of(p, p->order[i])->fate == OQ_FATE_BIAS)
+      continue;
+    for (uint32_t k = 0; k < node->n_out; k++)
+      if (oq_value_ok(node->out[k]))
+        owner[result_of(p, p->order[i], k).i] = p->order[i];
+  }
+  *out = owner;
+  return OQ_OK;
+}
+
+static bool wanted(const placer *p, oq_value_id v) {
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
+    const oq_use *use = &p->uses.use[u];
+
+    if (is_integer(p, use->node) && use->slot != OQ_NONE &&
+        carries_data(p, use->node, use->slot))
+      return true;
+  }
+  return false;
+}
+
+static bool result_wanted(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  for (uint32_t k = 0; k < node->n_out; k++)
+    if (oq_value_ok(node->out[k]) && wanted(p, result_of(p, n, k))) return true;
+  return false;
+}
+
+static bool inputs_ready(const placer *p, oq_node_id n,
+                         const oq_node_id *owner) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  bool any = false;
+
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (!oq_value_ok(node->in[i]) || !carries_data(p, n, i)) continue;
+    any = true;
+    if (is_integer(p, owner[node->in[i].i])) continue;
+    /* Moving bytes is cheaper than moving floats, whoever made them. */
+    if (plan_of(p, n)->rule->same_params &&
+        p->g->values[node->in[i].i].kind == OQ_VALUE_INPUT)
+      continue;
+    return false;
+  }
+  return any;
+}
+
+static bool give_up(placer *p, oq_node_id n, const char *why) {
+  oq_node_plan *plan = plan_of(p, n);
+
+  plan->fate = OQ_FATE_FLOAT;
+  plan->why = why;
+  return true;
+}
+
+/* Takes back what lies between float neighbours, forwards for inputs and
+ * backwards for results, until nothing changes. */
+static void settle(placer *p, const oq_node_id *owner) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (uint32_t i = 0; i < p->n_order; i++) {
+      const oq_node_id n = p->order[i];
+
+      if (is_integer(p, n) && !is_linear(p, n) && !inputs_ready(p, n, owner))
+        changed = give_up(p, n, "its input is float: nothing would be gained");
+    }
+    for (uint32_t i = p->n_order; i-- > 0;) {
+      const oq_node_id n = p->order[i];
+
+      if (is_integer(p, n) && !is_linear(p, n) && !result_wanted(p, n))
+        changed = give_up(p, n, "its result is read as float");
+    }
+  }
+}
+
+/* ---- values and groups
+ * -------------------------------------------------------------- */
+static bool needs_q(const placer *p, oq_node_id n) {
+  return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED || result_wanted(p, n);
+}
+
+static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
+  oq_group_plan *group = &p->out->groups[p->out->n_groups];
+
+  group->source = v;
+  if (maker && maker->quant.has_range && maker->quant.cls != OQ_Q_CLAMP) {
+    group->has_range = true;
+    group->fixed = (oq_range){(double)maker->quant.lo, (double)maker->quant.hi};
+  }
+  p->out->values[v.i].quantized = true;
+  p->out->values[v.i].group = p->out->n_groups++;
+}
+
+static void absorb(placer *p, oq_value_id from, oq_value_id to) {
+  while (from.i != to.i) {
+    const oq_use use = p->uses.use[p->uses.first[from.i]];
+    oq_node_plan *plan = plan_of(p, use.node);
+
+    if (plan->fate != OQ_FATE_BIAS) {
+      plan->fate = OQ_FATE_ABSORBED;
+      plan->eligible = true;
+      plan->why = "the quantized range of its input's layer stands for it";
+    }
+    from = oq_graph_node(p->g, use.node)->out[0];
+  }
+}
+
+static void place_results(placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_node_plan *plan = plan_of(p, n);
+
+  if (!needs_q(p, n)) return;
+  for (uint32_t k = 0; k < node->n_out; k++) {
+    if (!oq_value_ok(node->out[k])) continue;
+    const oq_value_id v = result_of(p, n, k);
+
+    if (plan->rule->same_params) {
+      p->out->values[v.i].quantized = true;
+      p->out->values[v.i].group = p->out->values[node->in[0].i].group;
+    } else {
+      absorb(p, node->out[k], v);
+      new_group(p, v, v.i == node->out[k].i ? node->def : NULL);
+    }
+    p->out->values[v.i].all_uses = true;
+  }
+}
+
+static void place_inputs(placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  for (uint32_t i = 0; i < node->n_in; i++)
+    if (oq_value_ok(node->in[i]) && carries_data(p, n, i) &&
+        !p->out->values[node->in[i].i].quantized)
+      new_group(p, node->in[i], NULL);
+}
+
+/* A float layer that the runtime would quantize by itself. */
+static void raise_barriers(placer *p) {
+  if (!p->in->profile->requantizes_float) return;
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node_id n = p->order[i];
+    const oq_node *node = oq_graph_node(p->g, n);
+
+    if (!is_linear(p, n) || plan_of(p, n)->fate != OQ_FATE_FLOAT) continue;
+    if (node->def->quant.role[2] != OQ_ROLE_BIAS || node->n_in == 0) continue;
+    if (p->out->values[node->in[0].i].all_uses)
+      plan_of(p, n)->fate = OQ_FATE_BARRIER;
+  }
+}
+
+/* A product whose result stays float leaves the clamps behind it alone. */
+static void place_values(placer *p) {
+  for (uint32_t v = 0; v < p->g->n_values; v++)
+    p->out->values[v].group = OQ_NONE;
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node_id n = p->order[i];
+
+    if (!is_integer(p, n)) continue;
+    place_inputs(p, n);
+    place_results(p, n);
+    plan_of(p, n)->why = "runs on integers";
+  }
+  raise_barriers(p);
+}
+
+static oq_status tables(placer *p) {
+  const oq_place_input *in = p->in;
+
+  p->out->nodes = OQ_NEW_N(in->arena, oq_node_plan, p->g->n_nodes);
+  p->out->values = OQ_NEW_N(in->arena, oq_value_plan, p->g->n_values);
+  p->out->groups = OQ_NEW_N(in->arena, oq_group_plan, p->g->n_values);
+  p->out->n_groups = 0;
+  if (!p->out->nodes || !p->out->values || !p->out->groups)
+    return oq_fail_memory(in->env->diags);
+  OQ_TRY(oq_walk_uses(&p->uses, p->g, in->arena));
+  return oq_walk_order(&p->order, &p->n_order, p->g, in->arena, in->env->diags);
+}
+
+oq_status oq_place(oq_placement *out, const oq_place_input *in) {
+  oq_node_id *owner = NULL;
+  placer p = {.in = in, .g = in->graph, .out = out};
+
+  OQ_TRY(tables(&p));
+  judge(&p);
+  keep_ends(&p);
+  OQ_TRY(find_carriers(&p));
+  for (uint32_t i = 0; i < p.n_order; i++) pair_bias(&p, p.order[i]);
+  OQ_TRY(owners(&p, &owner));
+  settle(&p, owner);
+  place_values(&p);
+  return OQ_OK;
+}

@@ -1,0 +1,132 @@
+/* report.c - the placement and its parameters as public data. */
+#include "quant/report.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct reporter {
+  const oq_report_input *in;
+  const oq_graph *g;
+  oq_arena *a;
+  oq_quantize_report *out;
+} reporter;
+
+static bool shape_of(const reporter *r, oq_shape *out, oq_value_id v) {
+  const oq_stats_entry *e =
+      r->in->stats ? oq_stats_find(r->in->stats, oq_value_text(r->g, v)) : NULL;
+
+  if (e && e->fed > 0 && e->shape.rank != OQ_NONE) {
+    *out = e->shape;
+    return true;
+  }
+  if (oq_value_is_const(r->g, v))
+    return oq_type_shape(out, r->g->values[v.i].konst->type);
+  return r->in->types[v.i] && oq_type_shape(out, r->in->types[v.i]);
+}
+
+#define MOST_INPUTS 4
+
+static uint64_t macs_of(const reporter *r, const oq_node *n) {
+  oq_shape in[MOST_INPUTS], out;
+  const oq_shape *ptr[MOST_INPUTS] = {0};
+
+  if (!n->def || !n->def->macs || n->n_out == 0) return 0;
+  for (uint32_t i = 0; i < n->n_in && i < MOST_INPUTS; i++)
+    if (oq_value_ok(n->in[i]) && shape_of(r, &in[i], n->in[i])) ptr[i] = &in[i];
+  if (!ptr[0] || !ptr[1] || !shape_of(r, &out, n->out[0])) return 0;
+  return n->def->macs(n->params, ptr, &out);
+}
+
+static uint64_t weight_elements(const reporter *r, oq_node_id id) {
+  const oq_node *n = oq_graph_node(r->g, id);
+  uint64_t total = 0;
+
+  for (uint32_t i = 0; i < n->n_in; i++) {
+    oq_shape s;
+    size_t count;
+
+    if (!oq_value_is_const(r->g, n->in[i]) ||
+        oq_input_role(r->g, id, i) != OQ_ROLE_WEIGHT)
+      continue;
+    if (oq_type_shape(&s, r->g->values[n->in[i].i].konst->type) &&
+        oq_shape_count(&count, &s) == OQ_OK)
+      total += count;
+  }
+  return total;
+}
+
+static bool is_integer(oq_fate f) {
+  return f == OQ_FATE_INTEGER || f == OQ_FATE_BIAS || f == OQ_FATE_ABSORBED;
+}
+
+static oq_status report_nodes(reporter *r) {
+  oq_node_report *nodes = OQ_NEW_N(r->a, oq_node_report, r->g->n_nodes);
+
+  if (!nodes) return OQ_E_MEMORY;
+  r->out->nodes = nodes;
+  for (uint32_t i = 0; i < r->g->n_nodes; i++) {
+    const oq_node_plan *plan = &r->in->placement->nodes[i];
+    const oq_node_id id = {i};
+
+    if (r->g->nodes[i].dead) continue;
+    oq_node_report *n = &nodes[r->out->n_nodes++];
+
+    n->name = oq_node_text(r->g, id);
+    n->op = oq_node_op(r->g, id);
+    n->eligible = plan->eligible;
+    n->quantized = is_integer(plan->fate);
+    n->why = plan->why;
+    n->macs = macs_of(r, &r->g->nodes[i]);
+    n->weight_elements = weight_elements(r, id);
+    n->weight_bytes = n->weight_elements * (n->quantized ? 1 : 4);
+    r->out->n_eligible += plan->eligible;
+    r->out->n_quantized += (size_t)n->quantized;
+    *(n->quantized ? &r->out->macs_int8 : &r->out->macs_float) += n->macs;
+    r->out->weights_total += n->weight_elements;
+    r->out->weights_quantized += n->quantized ? n->weight_elements : 0;
+  }
+  return OQ_OK;
+}
+
+static oq_status report_values(reporter *r) {
+  const oq_placement *p = r->in->placement;
+  uint32_t n = 0;
+
+  for (uint32_t v = 0; v < r->g->n_values; v++) n += p->values[v].quantized;
+  oq_value_report *values = OQ_NEW_N(r->a, oq_value_report, n);
+  if (!values) return OQ_E_MEMORY;
+  r->out->values = values;
+  for (uint32_t v = 0; v < r->g->n_values; v++) {
+    if (!p->values[v].quantized) continue;
+    const oq_group_params *q = &r->in->params[p->values[v].group];
+    const char *name = oq_value_text(r->g, (oq_value_id){v});
+    const oq_stats_entry *e = oq_stats_find(r->in->stats, name);
+
+    values[r->out->n_values++] = (oq_value_report){
+        .name = name,
+        .method = q->method,
+        .lo = q->range.lo,
+        .hi = q->range.hi,
+        .observed_lo = e ? (double)e->record.lo : NAN,
+        .observed_hi = e ? (double)e->record.hi : NAN,
+        .scale = (double)q->q.scale,
+        .zero_point = q->q.zero,
+        .dtype = (int32_t)r->in->activation->dtype,
+        .sqnr_db = q->sqnr_db,
+    };
+  }
+  return OQ_OK;
+}
+
+oq_status oq_report_make(oq_quantize_report **out, const oq_report_input *in,
+                         oq_arena *a, oq_diags *d) {
+  reporter r = {in, in->graph, a, OQ_NEW(a, oq_quantize_report)};
+
+  if (!r.out) return oq_fail_memory(d);
+  r.out->target = in->profile->name;
+  r.out->samples = in->stats ? in->stats->n_samples : 0;
+  if (report_nodes(&r) != OQ_OK) return oq_fail_memory(d);
+  if (in->params && report_values(&r) != OQ_OK) return oq_fail_memory(d);
+  *out = r.out;
+  return OQ_OK;
+}

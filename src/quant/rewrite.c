@@ -1,0 +1,534 @@
+/* rewrite.c - a placement becomes QuantizeLinear and DequantizeLinear nodes
+ * and integer initializers.
+ *
+ * A value whose producer needs the Q keeps its name behind the DQ, so that its
+ * consumers and the graph's outputs see no change:
+ *     producer -> v_float -> Q -> v_quantized -> DQ -> v -> ...
+ * Any other value keeps its producer, and only integer nodes read the DQ:
+ *     v -> float nodes;   v -> Q -> v_quantized -> DQ -> v_dequantized -> ...
+ */
+#include "quant/rewrite.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/map.h"
+
+typedef struct rewriter {
+  const oq_rewrite_input *in;
+  oq_graph *g;
+  oq_model_ir *m;
+  oq_arena *arena;                       /* lives as long as the rewriting */
+  uint32_t n_values, n_nodes;            /* of the graph that was placed */
+  oq_value_id *group_scale, *group_zero; /* by group; OQ_NONE = not made */
+  oq_value_id *dequantized; /* by value id: what integer nodes read */
+  oq_map *constants;        /* (constant, use) -> dequantized value */
+  oq_rewrite_result *result;
+} rewriter;
+
+static oq_status no_memory(const rewriter *r) {
+  return oq_fail_memory(r->in->env->diags);
+}
+
+static const oq_node_plan *plan_of(const rewriter *r, uint32_t n) {
+  return &r->in->placement->nodes[n];
+}
+static const oq_value_plan *value_plan(const rewriter *r, oq_value_id v) {
+  return &r->in->placement->values[v.i];
+}
+
+/* ---- building blocks
+ * --------------------------------------------------------- */
+static const char *joined(const rewriter *r, const char *base,
+                          const char *suffix) {
+  return oq_arena_format(r->arena, "%s%s", base, suffix);
+}
+
+static oq_status add_value(const rewriter *r, oq_value_id *out,
+                           const char *base, const char *suffix,
+                           const oq_type *like, oq_dtype t) {
+  oq_name name;
+  oq_type *type = NULL;
+  const char *text = joined(r, base, suffix);
+
+  if (!text) return no_memory(r);
+  OQ_TRY(oq_edit_fresh_name(r->m, &name, text));
+  if (like && like->kind == OQ_TYPE_TENSOR) {
+    type = OQ_COPY_N(r->m->arena, oq_type, like, 1);
+    if (!type) return no_memory(r);
+    type->dtype = t;
+    type->raw = NULL;
+  }
+  return oq_edit_add_value(r->g, out, OQ_VALUE_RESULT, name, type);
+}
+
+/* Q or DQ from `in` to `out`; axis < 0: per tensor. */
+static oq_status add_linear(const rewriter *r, const char *op, const char *base,
+                            oq_value_id in, oq_value_id scale, oq_value_id zero,
+                            oq_value_id out, int32_t axis) {
+  oq_node_spec s = {.n_out = 1, .out = &out};
+  const oq_value_id inputs[] = {in, scale, zero};
+  oq_attr *attr = NULL;
+  oq_node_id node;
+  const char *text =
+      joined(r, base, op[0] == 'Q' ? "_QuantizeLinear" : "_DequantizeLinear");
+
+  if (!text) return no_memory(r);
+  OQ_TRY(oq_edit_fresh_name(r->m, &s.name, text));
+  OQ_TRY(oq_names_add_text(r->m->names, &s.op, op));
+  s.in = inputs;
+  s.n_in = oq_value_ok(zero) ? 3 : 2;
+  if (axis >= 0) {
+    attr = OQ_NEW(r->m->arena, oq_attr);
+    if (!attr) return no_memory(r);
+    OQ_TRY(oq_attr_i64(r->m, attr, "axis", axis));
+    s.attrs = attr;
+    s.n_attrs = 1;
+  }
+  return oq_edit_add_node(r->g, &node, &s);
+}
+
+static oq_status add_floats(const rewriter *r, oq_value_id *out,
+                            const char *base, const char *suffix,
+                            const float *v, uint32_t n, bool scalar) {
+  const oq_ctensor t = {OQ_DT_F32, {scalar ? 0 : 1, {n}}, n * sizeof *v, v};
+  const char *text = joined(r, base, suffix);
+
+  return text ? oq_edit_add_const(r->g, out, text, &t) : no_memory(r);
+}
+
+/* n zero points, all the same; per tensor: a scalar. */
+static oq_status add_zeros(const rewriter *r, oq_value_id *out,
+                           const char *base, oq_dtype type, int32_t zero,
+                           uint32_t n, bool scalar) {
+  oq_tensor t;
+  const oq_shape s = {scalar ? 0 : 1, {n}};
+  const char *text = joined(r, base, "_zero_point");
+
+  if (!text) return no_memory(r);
+  OQ_TRY(oq_tensor_make(&t, type, &s, r->arena));
+  for (uint32_t i = 0; i < n; i++) oq_element_set_i64(&t, i, zero);
+  const oq_ctensor c = oq_tensor_const(&t);
+  return oq_edit_add_const(r->g, out, text, &c);
+}
+
+/* ---- activations
+ * --------------------------------------------------------------- */
+static oq_status group_constants(rewriter *r, uint32_t group) {
+  const oq_placement *p = r->in->placement;
+  const oq_group_params *q = &r->in->params[group];
+  const char *base = oq_value_text(r->g, p->groups[group].source);
+
+  if (oq_value_ok(r->group_scale[group])) return OQ_OK;
+  OQ_TRY(add_floats(r, &r->group_scale[group], base, "_scale", &q->q.scale, 1,
+                    true));
+  return add_zeros(r, &r->group_zero[group], base, r->in->activation->dtype,
+                   q->q.zero, 1, true);
+}
+
+/* The node that makes v now. */
+static oq_status split_producer(rewriter *r, oq_value_id *raw, oq_value_id v) {
+  const oq_value value = r->g->values[v.i];
+  const char *base = oq_value_text(r->g, v);
+
+  OQ_TRY(add_value(r, raw, base, "_float", r->in->types[v.i], OQ_DT_F32));
+  return oq_edit_set_output(r->g, value.producer, value.producer_slot, *raw);
+}
+
+static oq_status quantize_value(rewriter *r, oq_value_id v) {
+  const oq_value_plan *plan = value_plan(r, v);
+  const char *base = oq_value_text(r->g, v);
+  const oq_type *type = r->in->types[v.i];
+  const uint32_t group = plan->group;
+  oq_value_id from = v, to = v, codes;
+
+  OQ_TRY(group_constants(r, group));
+  if (plan->all_uses)
+    OQ_TRY(split_producer(r, &from, v));
+  else
+    OQ_TRY(add_value(r, &to, base, "_dequantized", type, OQ_DT_F32));
+  OQ_TRY(
+      add_value(r, &codes, base, "_quantized", type, r->in->activation->dtype));
+  OQ_TRY(add_linear(r, "QuantizeLinear", base, from, r->group_scale[group],
+                    r->group_zero[group], codes, -1));
+  OQ_TRY(add_linear(r, "DequantizeLinear", base, codes, r->group_scale[group],
+                    r->group_zero[group], to, -1));
+  r->dequantized[v.i] = to;
+  return OQ_OK;
+}
+
+/* ---- clamps that a Q stands for
+ * ----------------------------------------------------- */
+/* The clamp goes; its input takes over its result (name included). */
+static oq_status drop_clamp(rewriter *r, oq_node_id n) {
+  const oq_node *node = oq_graph_node(r->g, n);
+  const oq_value_id in = node->in[0], out = node->out[0];
+  const oq_value value = r->g->values[in.i];
+
+  OQ_TRY(oq_edit_set_input(r->g, n, 0, (oq_value_id){OQ_NONE}));
+  OQ_TRY(oq_edit_set_output(r->g, n, 0, (oq_value_id){OQ_NONE}));
+  OQ_TRY(oq_edit_remove_node(r->g, n));
+  return oq_edit_set_output(r->g, value.producer, value.producer_slot, out);
+}
+
+/* ---- constants
+ * ------------------------------------------------------------------------ */
+/* One dequantized form per (constant, kind of use). */
+static uint64_t constant_key(oq_value_id v, uint64_t use) {
+  return (uint64_t)v.i << 32 | (use & UINT32_MAX);
+}
+
+static bool find_constant(const rewriter *r, oq_value_id v, uint64_t use,
+                          oq_value_id *out) {
+  uint64_t found;
+
+  if (!oq_map_find(r->constants, constant_key(v, use), &found)) return false;
+  out->i = (uint32_t)found;
+  return true;
+}
+
+static oq_status view(const rewriter *r, oq_ctensor *out, oq_value_id v) {
+  return oq_const_view(out, r->g->values[v.i].konst, r->in->env->scratch,
+                       r->in->env->diags);
+}
+
+static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
+                                 oq_value_id codes, const float *scale,
+                                 uint32_t n, int32_t zero, int32_t axis,
+                                 oq_dtype type) {
+  const char *base = oq_value_text(r->g, v);
+  oq_value_id s, z;
+
+  OQ_TRY(add_floats(r, &s, base, "_scale", scale, n, axis < 0));
+  OQ_TRY(add_zeros(r, &z, base, type, zero, n, axis < 0));
+  OQ_TRY(add_value(r, out, base, "_dequantized", r->g->values[v.i].konst->type,
+                   OQ_DT_F32));
+  return add_linear(r, "DequantizeLinear", base, codes, s, z, *out, axis);
+}
+
+/* A constant among data (the other side of an Add): asymmetric, per tensor. */
+static oq_status data_constant(rewriter *r, oq_value_id *out, oq_value_id v) {
+  const oq_quant_type *type = r->in->activation;
+  const oq_mark mark = oq_arena_mark(r->in->env->scratch);
+  oq_ctensor t;
+  oq_tensor q;
+  oq_value_id codes;
+  oq_range range = {0, 0};
+
+  if (find_constant(r, v, UINT32_MAX, out)) return OQ_OK;
+  OQ_TRY(view(r, &t, v));
+  const size_t n = oq_tensor_count(&t);
+  for (size_t i = 0; i < n; i++) {
+    range.lo = fmin(range.lo, oq_element_f64(&t, i));
+    range.hi = fmax(range.hi, oq_element_f64(&t, i));
+  }
+  const oq_qparam p = oq_qparam_of_range(type, range);
+  OQ_TRY(oq_tensor_make(&q, type->dtype, &t.shape, r->in->env->scratch));
+  oq_codes_of_floats(q.data, t.data, n, p, type, r->in->env->kernels);
+  const oq_ctensor c = oq_tensor_const(&q);
+  const char *text = joined(r, oq_value_text(r->g, v), "_quantized");
+  if (!text) return no_memory(r);
+  OQ_TRY(oq_edit_add_const(r->g, &codes, text, &c));
+  oq_arena_rewind(r->in->env->scratch, mark);
+  OQ_TRY(
+      finish_constant(r, out, v, codes, &p.scale, 1, p.zero, -1, type->dtype));
+  return oq_map_put(r->constants, constant_key(v, UINT32_MAX), out->i);
+}
+
+/* ---- weights
+ * -----------------------------------------------------------------------------
+ */
+typedef struct weight {
+  const float *scale; /* n of them */
+  uint32_t n;
+  int32_t axis; /* -1: per tensor */
+} weight;
+
+static int32_t axis_of(const rewriter *r, oq_node_id n, uint32_t rank) {
+  const oq_profile_rule *rule = plan_of(r, n.i)->rule;
+
+  if (!r->in->per_channel || rank < 2) return -1;
+  if (rule->max_channel_rank > 0 && rank > rule->max_channel_rank) return -1;
+  return oq_weight_axis(r->g, n, rank);
+}
+
+/* Least weight scale with which every bias element fits into an int32. */
+static float least_scale(float bias, float s_x) {
+  return (float)(fabs((double)bias) / ((double)s_x * 2147483392.0));
+}
+
+/* Scales of the weight of node n; bias NULL: none. */
+static oq_status weight_scales(const rewriter *r, weight *out, oq_node_id n,
+                               oq_value_id v, const oq_ctensor *bias,
+                               float s_x) {
+  const oq_quant_type *t = r->in->weight;
+  oq_ctensor w;
+  float *max;
+
+  OQ_TRY(view(r, &w, v));
+  out->axis = axis_of(r, n, w.shape.rank);
+  OQ_TRY(oq_weight_absmax(&max, &out->n, &w, out->axis, r->in->env->scratch));
+  for (uint32_t c = 0; c < out->n; c++)
+    max[c] = oq_qparam_of_range(t, (oq_range){-(double)max[c], (double)max[c]})
+                 .scale;
+  const size_t n_bias = bias ? oq_tensor_count(bias) : 0;
+  for (size_t i = 0; i < n_bias; i++) {
+    const size_t c = out->n == n_bias ? i : 0;
+    const float need = least_scale(((const float *)bias->data)[i], s_x);
+
+    if (out->n != 1 && out->n != n_bias) break;
+    if (max[c] < need) max[c] = need;
+  }
+  out->scale = max;
+  return OQ_OK;
+}
+
+/* Scales may differ between the users of one weight (through their biases). */
+static uint64_t scales_use(const weight *w) {
+  const uint64_t h =
+      oq_hash_bytes(w->scale, w->n * sizeof *w->scale, (uint64_t)w->axis + 2);
+
+  return h & 0x7fffffff;
+}
+
+static oq_status weight_constant(rewriter *r, oq_value_id *out, oq_value_id v,
+                                 const weight *w) {
+  const uint64_t use = scales_use(w);
+  const char *text = joined(r, oq_value_text(r->g, v), "_quantized");
+  oq_ctensor t;
+  oq_store *store;
+  oq_value_id codes;
+
+  if (find_constant(r, v, use, out)) return OQ_OK;
+  if (!text) return no_memory(r);
+  OQ_TRY(view(r, &t, v));
+  OQ_TRY(oq_weight_quantize(&store, &t, w->axis, w->scale, w->n, r->in->weight,
+                            r->in->env));
+  OQ_TRY(oq_edit_add_const_store(r->g, &codes, text, r->in->weight->dtype,
+                                 &t.shape, store));
+  r->result->weights_quantized += oq_tensor_count(&t);
+  OQ_TRY(finish_constant(r, out, v, codes, w->scale, w->n, 0, w->axis,
+                         r->in->weight->dtype));
+  return oq_map_put(r->constants, constant_key(v, use), out->i);
+}
+
+/* ---- biases
+ * ------------------------------------------------------------------------------
+ */
+static int32_t to_i32(double v) {
+  const double r = nearbyint(v);
+
+  return r >= 2147483647.0    ? INT32_MAX
+         : r <= -2147483648.0 ? INT32_MIN
+                              : (int32_t)r;
+}
+
+/* int32 of `bias` (n elements, or one for all n) at scale[c] (1 or n). */
+static oq_status bias_constant(rewriter *r, oq_value_id *out, const char *base,
+                               const oq_ctensor *bias, uint32_t n,
+                               const float *scale, uint32_t n_scales) {
+  const size_t have = bias ? oq_tensor_count(bias) : 0;
+  const oq_shape shape = {1, {n}};
+  oq_tensor q;
+  oq_value_id codes, s;
+  const char *text = joined(r, base, "_bias_quantized");
+
+  if (!text) return no_memory(r);
+  OQ_TRY(oq_tensor_make(&q, OQ_DT_I32, &shape, r->in->env->scratch));
+  for (uint32_t i = 0; have > 0 && i < n; i++) {
+    const float b = ((const float *)bias->data)[have == 1 ? 0 : i];
+
+    ((int32_t *)q.data)[i] =
+        to_i32((double)b / (double)scale[n_scales == 1 ? 0 : i]);
+  }
+  const oq_ctensor c = oq_tensor_const(&q);
+  OQ_TRY(oq_edit_add_const(r->g, &codes, text, &c));
+  OQ_TRY(
+      add_floats(r, &s, base, "_bias_scale", scale, n_scales, n_scales == 1));
+  OQ_TRY(add_value(r, out, base, "_bias_dequantized", NULL, OQ_DT_F32));
+  return add_linear(r, "DequantizeLinear", base, codes, s,
+                    (oq_value_id){OQ_NONE}, *out, n_scales == 1 ? -1 : 0);
+}
+
+static float *products(const rewriter *r, float s_x, const weight *w) {
+  float *s = OQ_NEW_N(r->in->env->scratch, float, w->n);
+
+  for (uint32_t c = 0; s && c < w->n; c++) s[c] = s_x * w->scale[c];
+  return s;
+}
+
+/* The bias of a layer: its input of that role, or the constant of the node
+ * behind it. */
+typedef struct bias_place {
+  oq_node_id node; /* OQ_NONE: no bias */
+  uint32_t slot;
+} bias_place;
+
+static bias_place find_bias(const rewriter *r, oq_node_id n) {
+  const oq_node *node = oq_graph_node(r->g, n);
+  const oq_node_id partner = plan_of(r, n.i)->partner;
+
+  if (oq_node_ok(partner)) {
+    const oq_node *add = oq_graph_node(r->g, partner);
+
+    return (bias_place){partner, oq_value_is_const(r->g, add->in[1]) ? 1 : 0};
+  }
+  for (uint32_t i = 0; i < node->n_in; i++)
+    if (oq_value_ok(node->in[i]) && oq_input_role(r->g, n, i) == OQ_ROLE_BIAS)
+      return (bias_place){n, i};
+  return (bias_place){{OQ_NONE}, 0};
+}
+
+/* Channels that a bias runs over. */
+static uint32_t bias_length(const rewriter *r, oq_node_id n,
+                            const oq_shape *w) {
+  const int32_t axis = oq_weight_axis(r->g, n, w->rank);
+
+  return (uint32_t)w->dim[axis];
+}
+
+/* The weight scale is limited from below by the bias: both are done together.
+ */
+static oq_status linear_constants(rewriter *r, oq_node_id n, uint32_t slot,
+                                  float s_x) {
+  const oq_value_id v = oq_graph_node(r->g, n)->in[slot];
+  const bias_place at = find_bias(r, n);
+  oq_ctensor bias, w;
+  oq_value_id dq, bias_dq;
+  weight scales;
+
+  if (oq_node_ok(at.node))
+    OQ_TRY(view(r, &bias, oq_graph_node(r->g, at.node)->in[at.slot]));
+  OQ_TRY(
+      weight_scales(r, &scales, n, v, oq_node_ok(at.node) ? &bias : NULL, s_x));
+  OQ_TRY(weight_constant(r, &dq, v, &scales));
+  OQ_TRY(oq_edit_set_input(r->g, n, slot, dq));
+  if (!oq_node_ok(at.node)) return OQ_OK;
+
+  const float *s = products(r, s_x, &scales);
+  if (!s) return no_memory(r);
+  OQ_TRY(view(r, &w, v));
+  OQ_TRY(bias_constant(r, &bias_dq, oq_node_text(r->g, n), &bias,
+                       bias_length(r, n, &w.shape), s, scales.n));
+  return oq_edit_set_input(r->g, at.node, at.slot, bias_dq);
+}
+
+/* ---- nodes
+ * ---------------------------------------------------------------------------------
+ */
+static oq_status integer_inputs(rewriter *r, oq_node_id n) {
+  float s_x = 0;
+
+  for (uint32_t i = 0; i < oq_graph_node(r->g, n)->n_in; i++) {
+    const oq_value_id v = oq_graph_node(r->g, n)->in[i];
+    oq_value_id to = v;
+
+    if (!oq_value_ok(v)) continue;
+    const oq_role role = oq_input_role(r->g, n, i);
+    const bool konst = oq_value_is_const(r->g, v);
+
+    if (role == OQ_ROLE_DATA && !konst) {
+      to = r->dequantized[v.i];
+      s_x = r->in->params[value_plan(r, v)->group].q.scale;
+    } else if (role == OQ_ROLE_DATA) {
+      OQ_TRY(data_constant(r, &to, v));
+    } else if (role == OQ_ROLE_WEIGHT) {
+      OQ_TRY(linear_constants(r, n, i, s_x));
+      continue;
+    }
+    if (to.i != v.i) OQ_TRY(oq_edit_set_input(r->g, n, i, to));
+  }
+  return OQ_OK;
+}
+
+/* A float layer whose bias is no plain constant is left alone by the runtime:
+ * the bias goes through an int32 DQ as fine as float32 itself. */
+static oq_status barrier(rewriter *r, oq_node_id n) {
+  const oq_node *node = oq_graph_node(r->g, n);
+  const bias_place at = find_bias(r, n);
+  oq_ctensor bias, w;
+  oq_value_id dq;
+  float max = 0;
+
+  if (node->n_in < 2 || !oq_value_is_const(r->g, node->in[1])) return OQ_OK;
+  if (oq_node_ok(at.node)) {
+    if (!oq_value_is_const(r->g, node->in[at.slot])) return OQ_OK;
+    OQ_TRY(view(r, &bias, node->in[at.slot]));
+    for (size_t i = 0; i < oq_tensor_count(&bias); i++)
+      max = fmaxf(max, fabsf(((const float *)bias.data)[i]));
+  }
+  OQ_TRY(view(r, &w, node->in[1]));
+  const uint32_t n_bias = bias_length(r, n, &w.shape);
+  if (oq_node_ok(at.node) && oq_tensor_count(&bias) != 1 &&
+      oq_tensor_count(&bias) != n_bias)
+    return OQ_OK; /* a matrix: the runtime does not take it for a bias */
+  const float scale = max > 1e-20f ? max / 1073741824.0f : 1.0f;
+  OQ_TRY(bias_constant(r, &dq, oq_node_text(r->g, n),
+                       oq_node_ok(at.node) ? &bias : NULL, n_bias, &scale, 1));
+  return oq_edit_set_input(r->g, n, 2, dq);
+}
+
+static oq_status rewrite_nodes(rewriter *r) {
+  for (uint32_t i = 0; i < r->n_nodes; i++) {
+    const oq_mark mark = oq_arena_mark(r->in->env->scratch);
+    const oq_fate fate = plan_of(r, i)->fate;
+
+    if (r->g->nodes[i].dead) continue;
+    if (fate == OQ_FATE_INTEGER) OQ_TRY(integer_inputs(r, (oq_node_id){i}));
+    if (fate == OQ_FATE_BARRIER) OQ_TRY(barrier(r, (oq_node_id){i}));
+    oq_arena_rewind(r->in->env->scratch, mark);
+  }
+  return OQ_OK;
+}
+
+static oq_status drop_clamps(rewriter *r) {
+  for (uint32_t i = 0; i < r->n_nodes; i++)
+    if (!r->g->nodes[i].dead && plan_of(r, i)->fate == OQ_FATE_ABSORBED)
+      OQ_TRY(drop_clamp(r, (oq_node_id){i}));
+  return OQ_OK;
+}
+
+static oq_status rewrite_values(rewriter *r) {
+  for (uint32_t v = 0; v < r->n_values; v++)
+    if (r->in->placement->values[v].quantized)
+      OQ_TRY(quantize_value(r, (oq_value_id){v}));
+  return OQ_OK;
+}
+
+static oq_status tables(rewriter *r) {
+  const uint32_t n_groups = r->in->placement->n_groups;
+
+  r->group_scale = OQ_NEW_N(r->arena, oq_value_id, n_groups);
+  r->group_zero = OQ_NEW_N(r->arena, oq_value_id, n_groups);
+  r->dequantized = OQ_NEW_N(r->arena, oq_value_id, r->n_values);
+  if (!r->group_scale || !r->group_zero || !r->dequantized) return no_memory(r);
+  for (uint32_t i = 0; i < n_groups; i++)
+    r->group_scale[i].i = r->group_zero[i].i = OQ_NONE;
+  for (uint32_t i = 0; i < r->n_values; i++) r->dequantized[i].i = i;
+  return oq_map_create(&r->constants, r->arena);
+}
+
+static oq_status rewrite_all(rewriter *r) {
+  OQ_TRY(tables(r));
+  OQ_TRY(drop_clamps(r));
+  OQ_TRY(rewrite_values(r));
+  OQ_TRY(rewrite_nodes(r));
+  return oq_edit_remove_dead(r->g, r->in->env);
+}
+
+oq_status oq_rewrite_qdq(oq_rewrite_result *out, const oq_rewrite_input *in) {
+  oq_rewrite_result result = {0};
+  rewriter r = {.in = in,
+                .g = in->graph,
+                .m = in->graph->model,
+                .n_values = in->graph->n_values,
+                .n_nodes = in->graph->n_nodes,
+                .result = &result};
+
+  if (oq_arena_create(&r.arena, in->env->alloc, 0) != OQ_OK)
+    return oq_fail_memory(in->env->diags);
+  const oq_status s = rewrite_all(&r);
+  oq_arena_destroy(r.arena);
+  if (s == OQ_OK) *out = result;
+  return s;
+}

@@ -1,0 +1,24 @@
+/* rewrite.h - carries a placement out.  No opinions. */
+#ifndef OQ_QUANT_REWRITE_H
+#define OQ_QUANT_REWRITE_H
+
+#include "quant/params.h"
+#include "quant/quant.h"
+
+typedef struct oq_rewrite_input {
+  oq_graph *graph; /* the one that was placed */
+  const oq_placement *placement;
+  const oq_group_params *params; /* by group */
+  const oq_quant_type *activation, *weight;
+  const oq_type *const *types; /* by value id */
+  bool per_channel;
+  const oq_env *env;
+} oq_rewrite_input;
+
+typedef struct oq_rewrite_result {
+  uint64_t weights_quantized; /* elements */
+} oq_rewrite_result;
+
+oq_status oq_rewrite_qdq(oq_rewrite_result *out, const oq_rewrite_input *in);
+
+#endif
