@@ -41,10 +41,4 @@ oq_status oq_model_from_store(oq_model **out, oq_context *cx, oq_store *file,
  * know must be.  `from` NULL leaves `to` as it is but for nothing. */
 oq_status oq_options_copy(void *to, size_t size, const void *from);
 
-/* A view as a tensor: checked, and copied into `a` where its bytes are not
- * aligned for the type.  OQ_E_DATA naming `name`. */
-oq_status oq_view_take(oq_ctensor *out, const oq_tensor_view *v,
-                       const char *name, oq_arena *a, oq_diags *d);
-oq_tensor_view oq_view_of(const oq_ctensor *t);
-
 #endif

@@ -59,6 +59,10 @@ void oq_record_moments(const oq_record *r, double *mean, double *std);
 typedef struct oq_stats_entry {
   const char *name; /* of the value in the prepared graph */
   oq_record record;
+  /* Largest size of each axis over the samples; rank OQ_NONE: none yet, or
+   * the rank changed. */
+  oq_shape shape;
+  uint64_t fed; /* tensors */
 } oq_stats_entry;
 
 typedef struct oq_stats_core {
@@ -79,7 +83,9 @@ oq_status oq_stats_core_create(oq_stats_core **out, const char *const *names,
                                const char *preprocessing, bool synthetic,
                                oq_alloc *a);
 void oq_stats_core_destroy(oq_stats_core *s);
-oq_record *oq_stats_find(const oq_stats_core *s, const char *name);
+oq_stats_entry *oq_stats_find(const oq_stats_core *s, const char *name);
+oq_status oq_stats_entry_feed(oq_stats_entry *e, const oq_ctensor *t,
+                              const struct oq_kernels *k, oq_arena *a);
 oq_status oq_stats_add_sample(oq_stats_core *s, uint64_t digest);
 /* Same values in both (a programming error otherwise): records and samples. */
 oq_status oq_stats_core_add(oq_stats_core *into, const oq_stats_core *from);

@@ -56,10 +56,10 @@ typedef struct job {
   const oq_plan *plan;
   const oq_source *source;
   const oq_env *env;
-  oq_stats_core **stats;  /* one per worker, made on first use */
-  oq_session **sessions;  /* likewise */
-  oq_record ***record_of; /* per worker: value id -> record, or NULL */
-  oq_stats_core *shape;   /* names and header to copy */
+  oq_stats_core **stats;      /* one per worker, made on first use */
+  oq_session **sessions;      /* likewise */
+  oq_stats_entry ***entry_of; /* per worker: value id -> entry, or NULL */
+  oq_stats_core *shape;       /* names and header to copy */
   const oq_value_id *feeds;
   uint32_t n_feeds;
   _Atomic uint64_t done;
@@ -76,11 +76,11 @@ static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
 
   if (g != f->job->graph || t->dtype != OQ_DT_F32) return OQ_OK;
 
-  oq_record *r = f->job->record_of[f->worker][v.i];
+  oq_stats_entry *e = f->job->entry_of[f->worker][v.i];
 
-  if (!r) return OQ_OK;
-  return oq_record_feed(r, t->data, oq_tensor_count(t), f->job->env->kernels,
-                        f->job->stats[f->worker]->arena);
+  if (!e) return OQ_OK;
+  return oq_stats_entry_feed(e, t, f->job->env->kernels,
+                             f->job->stats[f->worker]->arena);
 }
 
 static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {
@@ -101,19 +101,9 @@ static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {
   for (uint32_t v = 0; v < j->graph->n_values; v++)
     if (j->graph->values[v].kind == OQ_VALUE_INPUT ||
         j->graph->values[v].kind == OQ_VALUE_RESULT)
-      j->record_of[w][v] =
+      j->entry_of[w][v] =
           oq_stats_find(j->stats[w], oq_value_text(j->graph, (oq_value_id){v}));
   return oq_session_create(&j->sessions[w], j->plan, e);
-}
-
-/* A view from a source as a tensor; sizes are checked by the session. */
-static oq_ctensor tensor_of(const oq_tensor_view *v) {
-  oq_ctensor t = {
-      .dtype = (oq_dtype)v->dtype, .data = v->data, .size = v->size};
-
-  t.shape.rank = v->rank;
-  memcpy(t.shape.dim, v->dim, sizeof t.shape.dim);
-  return t;
 }
 
 static oq_status run_sample(job *j, uint64_t index, const oq_env *e,
@@ -128,12 +118,15 @@ static oq_status run_sample(job *j, uint64_t index, const oq_env *e,
   if (s != OQ_OK)
     return oq_fail(e->diags, s, "sample.read", NULL,
                    "sample %llu cannot be read", (unsigned long long)index);
-  for (uint32_t i = 0; i < n; i++) inputs[i] = tensor_of(&views[i]);
+  for (uint32_t i = 0; i < n && s == OQ_OK; i++)
+    s = oq_view_take(&inputs[i], &views[i],
+                     oq_value_text(j->graph, j->feeds[i]), e->scratch,
+                     e->diags);
 
   feeding f = {j, w};
   const oq_tap tap = {on_value, &f};
 
-  s = oq_session_run(j->sessions[w], inputs, n, &tap, e);
+  if (s == OQ_OK) s = oq_session_run(j->sessions[w], inputs, n, &tap, e);
   if (j->source->release) j->source->release(j->source->user, handle);
   if (s != OQ_OK) return s;
   return oq_stats_add_sample(
@@ -171,12 +164,12 @@ static oq_status prepare(job *j) {
 
   j->stats = OQ_NEW_N(e->scratch, oq_stats_core *, threads);
   j->sessions = OQ_NEW_N(e->scratch, oq_session *, threads);
-  j->record_of = OQ_NEW_N(e->scratch, oq_record **, threads);
-  if (!j->stats || !j->sessions || !j->record_of)
+  j->entry_of = OQ_NEW_N(e->scratch, oq_stats_entry **, threads);
+  if (!j->stats || !j->sessions || !j->entry_of)
     return oq_fail_memory(e->diags);
   for (uint32_t w = 0; w < threads; w++) {
-    j->record_of[w] = OQ_NEW_N(e->scratch, oq_record *, j->graph->n_values);
-    if (!j->record_of[w]) return oq_fail_memory(e->diags);
+    j->entry_of[w] = OQ_NEW_N(e->scratch, oq_stats_entry *, j->graph->n_values);
+    if (!j->entry_of[w]) return oq_fail_memory(e->diags);
   }
   return oq_graph_feeds(&j->feeds, &j->n_feeds, j->graph, e->scratch);
 }

@@ -23,6 +23,7 @@ static oq_status fill(oq_stats_core *s, const char *const *names, uint32_t n,
         oq_arena_copy_text(s->arena, names[i], strlen(names[i]));
     if (!s->entries[i].name) return OQ_E_MEMORY;
     oq_record_init(&s->entries[i].record);
+    s->entries[i].shape.rank = OQ_NONE;
   }
   s->n_entries = n;
   if (n > 1) qsort(s->entries, n, sizeof *s->entries, by_name);
@@ -57,20 +58,46 @@ void oq_stats_core_destroy(oq_stats_core *s) {
   if (s) oq_arena_destroy(s->arena);
 }
 
-oq_record *oq_stats_find(const oq_stats_core *s, const char *name) {
+oq_stats_entry *oq_stats_find(const oq_stats_core *s, const char *name) {
   uint32_t lo = 0, hi = s->n_entries;
 
   while (lo < hi) {
     const uint32_t mid = lo + (hi - lo) / 2;
     const int c = strcmp(s->entries[mid].name, name);
 
-    if (c == 0) return &s->entries[mid].record;
+    if (c == 0) return &s->entries[mid];
     if (c < 0)
       lo = mid + 1;
     else
       hi = mid;
   }
   return NULL;
+}
+
+/* Ranks that differ say nothing useful: such a value has no shape. */
+static void widen_shape(oq_stats_entry *e, const oq_shape *s, bool first) {
+  if (first) {
+    e->shape = *s;
+  } else if (e->shape.rank != s->rank) {
+    e->shape.rank = OQ_NONE;
+  } else if (s->rank != OQ_NONE) {
+    for (uint32_t i = 0; i < s->rank; i++)
+      if (s->dim[i] > e->shape.dim[i]) e->shape.dim[i] = s->dim[i];
+  }
+}
+
+oq_status oq_stats_entry_feed(oq_stats_entry *e, const oq_ctensor *t,
+                              const struct oq_kernels *k, oq_arena *a) {
+  widen_shape(e, &t->shape, e->fed == 0);
+  e->fed++;
+  return oq_record_feed(&e->record, t->data, oq_tensor_count(t), k, a);
+}
+
+static oq_status add_entry(oq_stats_entry *into, const oq_stats_entry *from,
+                           oq_arena *a) {
+  if (from->fed > 0) widen_shape(into, &from->shape, into->fed == 0);
+  into->fed += from->fed;
+  return oq_record_merge(&into->record, &from->record, a);
 }
 
 static bool reserve_samples(oq_stats_core *s, uint64_t n) {
@@ -101,8 +128,7 @@ oq_status oq_stats_add_sample(oq_stats_core *s, uint64_t digest) {
 oq_status oq_stats_core_add(oq_stats_core *into, const oq_stats_core *from) {
   if (into->n_entries != from->n_entries) return OQ_E_INTERNAL;
   for (uint32_t i = 0; i < from->n_entries; i++)
-    OQ_TRY(oq_record_merge(&into->entries[i].record, &from->entries[i].record,
-                           into->arena));
+    OQ_TRY(add_entry(&into->entries[i], &from->entries[i], into->arena));
   for (uint64_t i = 0; i < from->n_samples; i++)
     OQ_TRY(oq_stats_add_sample(into, from->samples[i]));
   return OQ_OK;

@@ -85,6 +85,14 @@ static bool encode_value(Oqst__Value **out, const oq_stats_entry *e,
   m->zeros = r->zeros;
   m->nans = r->nans;
   m->infinities = r->infinities;
+  m->has_fed = m->has_has_shape = 1;
+  m->fed = e->fed;
+  m->has_shape = e->shape.rank != OQ_NONE;
+  if (m->has_shape) {
+    m->n_shape = e->shape.rank;
+    m->shape = OQ_COPY_N(a, int64_t, e->shape.dim, e->shape.rank);
+    if (!m->shape) return false;
+  }
   *out = m;
   return r->hist.empty || encode_hist(&m->histogram, &r->hist, a);
 }
@@ -180,6 +188,19 @@ static bool decode_record(oq_record *r, const Oqst__Value *v, oq_arena *a) {
                      a);
 }
 
+static bool decode_entry(oq_stats_entry *e, const Oqst__Value *v, oq_arena *a) {
+  e->fed = v->fed;
+  if (v->has_shape) {
+    if (v->n_shape > OQ_MAX_RANK) return false;
+    e->shape.rank = (uint32_t)v->n_shape;
+    for (uint32_t i = 0; i < e->shape.rank; i++) {
+      if (v->shape[i] < 0) return false;
+      e->shape.dim[i] = v->shape[i];
+    }
+  }
+  return decode_record(&e->record, v, a);
+}
+
 static oq_status decode_all(oq_stats_core **out, const Oqst__Statistics *m,
                             oq_arena *scratch, oq_alloc *alloc, oq_diags *d) {
   oq_stats_core *s;
@@ -198,13 +219,13 @@ static oq_status decode_all(oq_stats_core **out, const Oqst__Statistics *m,
   OQ_TRY(oq_stats_core_create(&s, names, (uint32_t)m->n_values, m->model_digest,
                               m->preprocessing, m->synthetic, alloc));
   for (uint32_t i = 0; i < s->n_entries; i++) {
-    oq_record *r = oq_stats_find(s, names[i]);
+    oq_stats_entry *e = oq_stats_find(s, names[i]);
 
     if (i > 0 && strcmp(s->entries[i - 1].name, s->entries[i].name) == 0) {
       oq_stats_core_destroy(s);
       return bad(d, "a value stands in it twice");
     }
-    if (!r || !decode_record(r, m->values[i], s->arena)) {
+    if (!e || !decode_entry(e, m->values[i], s->arena)) {
       oq_stats_core_destroy(s);
       return bad(d, "the record of a value is broken");
     }

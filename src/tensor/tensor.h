@@ -77,6 +77,13 @@ int64_t oq_element_i64(const oq_ctensor *t, size_t i);
 void oq_element_set_f64(oq_tensor *t, size_t i, double v);
 void oq_element_set_i64(oq_tensor *t, size_t i, int64_t v);
 
+/* ---- view.c ------------------------------------------------------------ */
+/* A view as a tensor: checked, and copied into `a` where its bytes are not
+ * aligned for the type.  OQ_E_DATA naming `name`. */
+oq_status oq_view_take(oq_ctensor *out, const oq_tensor_view *v,
+                       const char *name, oq_arena *a, oq_diags *d);
+oq_tensor_view oq_view_of(const oq_ctensor *t);
+
 /* ---- nditer.h: one iterator for all broadcast and strided loops --------- */
 #define OQ_ITER_MAX 8 /* operands */
 /* Walks an output shape with several operands, each with a stride per axis (0
