@@ -1,0 +1,1020 @@
+/* Operators that move values and change none: Identity, Dropout (inference),
+ * Transpose, Concat, Split, Slice, Pad, Tile, DepthToSpace, SpaceToDepth. */
+#include <string.h>
+
+#include "ops/bytes.h"
+#include "ops/op.h"
+
+#define MOVE_DATA .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA}}
+#define MOVE_INDEX \
+  .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}
+
+static const oq_type *ranked(const oq_infer *x, uint32_t i) {
+  const oq_type *const t = oq_infer_in(x, i);
+
+  return t == NULL || !t->has_rank ? NULL : t;
+}
+
+static oq_status infer_dtype_only(oq_infer *x) {
+  const oq_dtype t = oq_infer_dtype(x, 0);
+
+  if (t != OQ_DT_NONE) oq_infer_set_dtype(x, 0, t);
+  return OQ_OK;
+}
+
+static oq_status axis_of(uint32_t *out, const oq_infer *x, int64_t axis,
+                         uint32_t rank) {
+  if (oq_axis_normalize(out, axis, rank)) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "op.axis",
+                       "axis %lld does not exist in an input of rank %u",
+                       (long long)axis, rank);
+}
+
+/* ---- Dropout --------------------------------------------------------------
+ */
+typedef struct dropout_params {
+  int64_t seed;
+  float ratio;
+} dropout_params;
+
+static const oq_attr_def dropout_ratio[] = {
+    OQ_A_F32(dropout_params, ratio, "ratio", 0.5),
+};
+static const oq_attr_def dropout_seed[] = {
+    OQ_A_I64(dropout_params, seed, "seed", 0, 1, 0),
+};
+
+/* Training drops nothing either where the ratio is 0. */
+static oq_status check_inference(const oq_infer *x) {
+  const oq_ctensor *const training = x->n_in > 2 ? x->konst[2] : NULL;
+  const oq_ctensor *const ratio = x->n_in > 1 ? x->konst[1] : NULL;
+
+  if (oq_infer_in(x, 2) != NULL && oq_infer_dtype(x, 2) != OQ_DT_BOOL)
+    return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
+                         "input 2 is %s, expected bool",
+                         oq_dtype_text((int32_t)oq_infer_dtype(x, 2)));
+  if (training == NULL || oq_tensor_count(training) != 1 ||
+      oq_element_i64(training, 0) == 0)
+    return OQ_OK;
+  if (ratio != NULL && oq_tensor_count(ratio) == 1 &&
+      oq_element_f64(ratio, 0) == 0.0)
+    return OQ_OK;
+  return oq_infer_fail(x, OQ_E_UNSUPPORTED, "dropout.training",
+                       "'training_mode' is set, expected inference");
+}
+
+static oq_status dropout_infer(oq_infer *x) {
+  OQ_TRY(check_inference(x));
+  OQ_TRY(oq_infer_same(x));
+  if (x->n_out < 2) return OQ_OK;
+  x->out[1] = x->out[0];
+  if (x->opset >= 10) {
+    x->out[1].kind = OQ_TYPE_TENSOR;
+    x->out[1].dtype = OQ_DT_BOOL;
+  }
+  return OQ_OK;
+}
+
+static oq_status dropout_run(oq_run *r) {
+  if (r->out[0].data != NULL && r->out[0].data != r->in[0]->data)
+    memcpy(r->out[0].data, r->in[0]->data, r->in[0]->size);
+  if (r->n_out < 2 || r->out[1].data == NULL) return OQ_OK;
+  const size_t n = oq_tensor_count(r->in[0]);
+  for (size_t i = 0; i < n; i++) oq_element_set_f64(&r->out[1], i, 1.0);
+  return OQ_OK;
+}
+
+/* ---- Transpose ------------------------------------------------------------
+ */
+typedef struct transpose_params {
+  oq_i64s perm;
+} transpose_params;
+
+static const oq_attr_def transpose_attrs[] = {
+    OQ_A_I64S(transpose_params, perm, "perm"),
+};
+
+static oq_status transpose_check(const oq_graph *g, const oq_node *n,
+                                 void *params, oq_diags *d) {
+  const oq_i64s *const perm = &((const transpose_params *)params)->perm;
+  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
+  uint32_t seen = 0;
+
+  w.attr = "perm";
+  if (perm->n > OQ_MAX_RANK)
+    return oq_fail(d, OQ_E_LIMIT, "transpose.perm", &w,
+                   "attribute 'perm' has %u values, expected at most %d",
+                   perm->n, OQ_MAX_RANK);
+  for (uint32_t i = 0; i < perm->n; i++) {
+    const int64_t p = perm->v[i];
+    if (p < 0 || p >= perm->n || (seen >> p & 1u) != 0)
+      return oq_fail(d, OQ_E_MODEL, "transpose.perm", &w,
+                     "attribute 'perm' is not a permutation");
+    seen |= 1u << p;
+  }
+  return OQ_OK;
+}
+
+static uint32_t perm_at(const oq_i64s *perm, uint32_t i, uint32_t rank) {
+  return perm->n == 0 ? rank - 1 - i : (uint32_t)perm->v[i];
+}
+
+static oq_status transpose_infer(oq_infer *x) {
+  const oq_i64s *const perm = &((const transpose_params *)x->params)->perm;
+  const oq_type *const t = ranked(x, 0);
+
+  OQ_TRY(infer_dtype_only(x));
+  if (t == NULL && perm->n != 0 && oq_infer_in(x, 0) != NULL)
+    oq_infer_set_rank(x, 0, oq_infer_dtype(x, 0), perm->n);
+  if (t == NULL) return OQ_OK;
+  if (perm->n != 0 && perm->n != t->rank)
+    return oq_infer_fail(x, OQ_E_MODEL, "transpose.perm",
+                         "attribute 'perm' has %u values, expected %u", perm->n,
+                         t->rank);
+  oq_infer_set_rank(x, 0, t->dtype, t->rank);
+  for (uint32_t i = 0; i < t->rank; i++)
+    x->out[0].dim[i] = t->dim[perm_at(perm, i, t->rank)];
+  return OQ_OK;
+}
+
+/* Moves input 0 to output 0; `dims` of the input seen as rank `rank`. */
+static oq_status permute(oq_run *r, uint32_t rank, const int64_t *dims,
+                         const uint32_t *perm) {
+  oq_permutation p = {.rank = rank, .size = oq_bytes_size(r->in[0]->dtype)};
+  size_t stride[OQ_MOVE_RANK], n = 1;
+  const uint8_t *x;
+  uint8_t *y;
+
+  for (uint32_t i = rank; i-- > 0; n *= (size_t)dims[i]) stride[i] = n;
+  for (uint32_t i = 0; i < rank; i++) {
+    p.dim[i] = (size_t)dims[perm[i]];
+    p.stride[i] = stride[perm[i]];
+  }
+  OQ_TRY(oq_bytes_in(&x, r, r->in[0]));
+  OQ_TRY(oq_bytes_out(&y, r, 0));
+  oq_move_permuted(y, x, &p);
+  oq_bytes_done(r, 0, y);
+  return OQ_OK;
+}
+
+static oq_status transpose_run(oq_run *r) {
+  const oq_i64s *const attr = &((const transpose_params *)r->params)->perm;
+  const oq_shape *const s = &r->in[0]->shape;
+  uint32_t perm[OQ_MAX_RANK];
+
+  for (uint32_t i = 0; i < s->rank; i++) perm[i] = perm_at(attr, i, s->rank);
+  return permute(r, s->rank, s->dim, perm);
+}
+
+/* ---- DepthToSpace, SpaceToDepth -------------------------------------------
+ */
+typedef struct block_params {
+  int64_t block;
+  int32_t mode;
+} block_params;
+enum { MODE_DCR, MODE_CRD };
+static const char *const block_modes[] = {"DCR", "CRD", NULL};
+
+static const oq_attr_def block_attrs[] = {
+    {.name = "blocksize",
+     .kind = OQ_ATTR_I64,
+     .required = true,
+     .offset = offsetof(block_params, block),
+     .min = 1,
+     .max = INT32_MAX},
+    OQ_A_CHOICE(block_params, mode, "mode", "DCR", block_modes),
+};
+enum { BLOCK_ATTRS_1 = 1, BLOCK_ATTRS_11 = 2 };
+
+static oq_status block_divides(const oq_infer *x, oq_dim *out, oq_dim d,
+                               int64_t by, uint32_t axis) {
+  *out = (oq_dim){.size = OQ_DIM_UNKNOWN};
+  if (d.size == OQ_DIM_UNKNOWN) return OQ_OK;
+  if (d.size % by != 0)
+    return oq_infer_fail(x, OQ_E_MODEL, "block.size",
+                         "dimension %u is %lld, expected a multiple of %lld",
+                         axis, (long long)d.size, (long long)by);
+  out->size = d.size / by;
+  return OQ_OK;
+}
+
+static oq_status block_times(const oq_infer *x, oq_dim *out, oq_dim d,
+                             int64_t by) {
+  *out = (oq_dim){.size = OQ_DIM_UNKNOWN};
+  if (d.size == OQ_DIM_UNKNOWN) return OQ_OK;
+  if (oq_mul_i64(&out->size, d.size, by)) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_LIMIT, "block.size",
+                       "an output dimension is too large");
+}
+
+/* NULL if the shape is not known; refuses every rank but 4. */
+static oq_status block_begin(const oq_type **t, oq_infer *x) {
+  *t = ranked(x, 0);
+  OQ_TRY(infer_dtype_only(x));
+  if (*t == NULL) return OQ_OK;
+  if ((*t)->rank != 4)
+    return oq_infer_fail(x, OQ_E_MODEL, "block.rank",
+                         "the input has rank %u, expected 4", (*t)->rank);
+  oq_infer_set_rank(x, 0, (*t)->dtype, 4);
+  x->out[0].dim[0] = (*t)->dim[0];
+  return OQ_OK;
+}
+
+static oq_status depth_to_space_infer(oq_infer *x) {
+  const int64_t b = ((const block_params *)x->params)->block;
+  const oq_type *t;
+
+  OQ_TRY(block_begin(&t, x));
+  if (t == NULL) return OQ_OK;
+  OQ_TRY(block_divides(x, &x->out[0].dim[1], t->dim[1], b * b, 1));
+  OQ_TRY(block_times(x, &x->out[0].dim[2], t->dim[2], b));
+  return block_times(x, &x->out[0].dim[3], t->dim[3], b);
+}
+
+static oq_status space_to_depth_infer(oq_infer *x) {
+  const int64_t b = ((const block_params *)x->params)->block;
+  const oq_type *t;
+
+  OQ_TRY(block_begin(&t, x));
+  if (t == NULL) return OQ_OK;
+  OQ_TRY(block_times(x, &x->out[0].dim[1], t->dim[1], b * b));
+  OQ_TRY(block_divides(x, &x->out[0].dim[2], t->dim[2], b, 2));
+  return block_divides(x, &x->out[0].dim[3], t->dim[3], b, 3);
+}
+
+static oq_status depth_to_space_run(oq_run *r) {
+  const block_params *const p = r->params;
+  const int64_t *const d = r->in[0]->shape.dim, b = p->block;
+  const int64_t c = d[1] / (b * b);
+  const int64_t dcr[] = {d[0], b, b, c, d[2], d[3]};
+  const int64_t crd[] = {d[0], c, b, b, d[2], d[3]};
+  static const uint32_t dcr_perm[] = {0, 3, 4, 1, 5, 2};
+  static const uint32_t crd_perm[] = {0, 1, 4, 2, 5, 3};
+
+  if (p->mode == MODE_DCR) return permute(r, 6, dcr, dcr_perm);
+  return permute(r, 6, crd, crd_perm);
+}
+
+static oq_status space_to_depth_run(oq_run *r) {
+  const int64_t *const d = r->in[0]->shape.dim;
+  const int64_t b = ((const block_params *)r->params)->block;
+  const int64_t dims[] = {d[0], d[1], d[2] / b, b, d[3] / b, b};
+  static const uint32_t perm[] = {0, 3, 5, 1, 2, 4};
+
+  return permute(r, 6, dims, perm);
+}
+
+/* ---- Concat ---------------------------------------------------------------
+ */
+typedef struct axis_params {
+  int64_t axis;
+  oq_i64s split;       /* Split below 13 */
+  int64_t num_outputs; /* Split from 18 on */
+  bool has_num_outputs;
+} axis_params;
+
+static const oq_attr_def concat_attrs[] = {
+    {.name = "axis",
+     .kind = OQ_ATTR_I64,
+     .required = true,
+     .offset = offsetof(axis_params, axis),
+     .min = 1,
+     .max = 0},
+};
+
+static oq_status merge_dim(const oq_infer *x, oq_dim *to, oq_dim d, uint32_t i,
+                           uint32_t axis) {
+  if (d.size == OQ_DIM_UNKNOWN) return OQ_OK;
+  if (to->size == OQ_DIM_UNKNOWN) *to = d;
+  if (to->size == d.size) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "concat.shape",
+                       "input %u has %lld along axis %u, expected %lld", i,
+                       (long long)d.size, axis, (long long)to->size);
+}
+
+static oq_status add_dim(const oq_infer *x, oq_dim *to, oq_dim d) {
+  if (to->size == OQ_DIM_UNKNOWN || d.size == OQ_DIM_UNKNOWN) {
+    *to = (oq_dim){.size = OQ_DIM_UNKNOWN};
+    return OQ_OK;
+  }
+  to->symbol = (oq_name){0};
+  if (oq_add_i64(&to->size, to->size, d.size)) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_LIMIT, "concat.shape",
+                       "the output is too large along its axis");
+}
+
+static oq_status concat_infer(oq_infer *x) {
+  const int64_t given = ((const axis_params *)x->params)->axis;
+  const oq_type *first = NULL;
+  bool all = true;
+  uint32_t axis = 0;
+
+  OQ_TRY(oq_infer_same_dtypes(x, 0, x->n_in));
+  for (uint32_t i = 0; i < x->n_in; i++) {
+    const oq_type *const t = ranked(x, i);
+    if (t == NULL) {
+      all = false;
+      if (oq_infer_in(x, i) != NULL)
+        oq_infer_set_dtype(x, 0, oq_infer_dtype(x, i));
+      continue;
+    }
+    if (first == NULL) {
+      OQ_TRY(axis_of(&axis, x, given, t->rank));
+      oq_infer_set_rank(x, 0, t->dtype, t->rank);
+      memcpy(x->out[0].dim, t->dim, sizeof t->dim);
+      first = t;
+      continue;
+    }
+    if (t->rank != first->rank)
+      return oq_infer_fail(x, OQ_E_MODEL, "concat.rank",
+                           "input %u has rank %u, expected %u", i, t->rank,
+                           first->rank);
+    for (uint32_t k = 0; k < t->rank; k++) {
+      if (k == axis)
+        OQ_TRY(add_dim(x, &x->out[0].dim[k], t->dim[k]));
+      else
+        OQ_TRY(merge_dim(x, &x->out[0].dim[k], t->dim[k], i, k));
+    }
+  }
+  if (first != NULL && !all)
+    x->out[0].dim[axis] = (oq_dim){.size = OQ_DIM_UNKNOWN};
+  return OQ_OK;
+}
+
+static size_t product(const oq_shape *s, uint32_t from, uint32_t to) {
+  size_t n = 1;
+
+  for (uint32_t i = from; i < to; i++) n *= (size_t)s->dim[i];
+  return n;
+}
+
+static oq_status concat_run(oq_run *r) {
+  const oq_shape *const s = &r->out[0].shape;
+  const size_t size = oq_bytes_size(r->out[0].dtype);
+  uint32_t axis;
+  const uint8_t *x;
+  uint8_t *y;
+  size_t at = 0;
+
+  if (!oq_axis_normalize(&axis, ((const axis_params *)r->params)->axis,
+                         s->rank))
+    return OQ_E_INTERNAL;
+  OQ_TRY(oq_bytes_out(&y, r, 0));
+  const size_t outer = product(s, 0, axis);
+  const size_t row = product(s, axis, s->rank) * size;
+  for (uint32_t i = 0; i < r->n_in; i++) {
+    const size_t part = product(&r->in[i]->shape, axis, s->rank) * size;
+    if (part == 0) continue;
+    OQ_TRY(oq_bytes_in(&x, r, r->in[i]));
+    for (size_t o = 0; o < outer; o++)
+      memcpy(y + o * row + at, x + o * part, part);
+    at += part;
+  }
+  oq_bytes_done(r, 0, y);
+  return OQ_OK;
+}
+
+/* ---- Split ----------------------------------------------------------------
+ */
+static const oq_attr_def split_attrs_2[] = {
+    OQ_A_AXIS(axis_params, axis, "axis", 0),
+    OQ_A_I64S(axis_params, split, "split"),
+};
+static const oq_attr_def split_attrs_18[] = {
+    OQ_A_AXIS(axis_params, axis, "axis", 0), /* from 13 on the only one */
+    {.name = "num_outputs",
+     .kind = OQ_ATTR_I64,
+     .offset = offsetof(axis_params, num_outputs),
+     .set_offset = offsetof(axis_params, has_num_outputs),
+     .min = 1,
+     .max = INT32_MAX},
+};
+enum { SPLIT_ATTRS_13 = 1, SPLIT_ATTRS_18 = 2 };
+
+static oq_status split_sizes(const oq_infer *x, const int64_t *v, uint32_t n,
+                             oq_dim d) {
+  int64_t sum = 0;
+
+  if (n != x->n_out)
+    return oq_infer_fail(x, OQ_E_MODEL, "split.sizes",
+                         "%u sizes are given for %u outputs", n, x->n_out);
+  for (uint32_t i = 0; i < n; i++)
+    if (v[i] < 0 || !oq_add_i64(&sum, sum, v[i]))
+      return oq_infer_fail(x, OQ_E_MODEL, "split.sizes",
+                           "size %u is %lld, expected 0 or more", i,
+                           (long long)v[i]);
+  if (d.size != OQ_DIM_UNKNOWN && sum != d.size)
+    return oq_infer_fail(x, OQ_E_MODEL, "split.sizes",
+                         "the sizes add up to %lld, expected %lld",
+                         (long long)sum, (long long)d.size);
+  return OQ_OK;
+}
+
+/* Equal parts; from 18 on the last one may be smaller. */
+static oq_status split_equal(int64_t *part, const oq_infer *x, oq_dim d) {
+  const axis_params *const p = x->params;
+  const int64_t n = x->n_out;
+
+  *part = OQ_DIM_UNKNOWN;
+  if (p->has_num_outputs && p->num_outputs != n)
+    return oq_infer_fail(x, OQ_E_MODEL, "split.outputs",
+                         "'num_outputs' is %lld, but there are %lld outputs",
+                         (long long)p->num_outputs, (long long)n);
+  if (d.size == OQ_DIM_UNKNOWN) return OQ_OK;
+  *part = d.size / n + (d.size % n != 0);
+  if (d.size % n == 0 || (p->has_num_outputs && *part * (n - 1) <= d.size))
+    return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "split.sizes",
+                       "%lld cannot be split into %lld parts",
+                       (long long)d.size, (long long)n);
+}
+
+static oq_status split_infer(oq_infer *x) {
+  const axis_params *const p = x->params;
+  const oq_type *const t = ranked(x, 0);
+  const int64_t *sizes = NULL;
+  int64_t part = OQ_DIM_UNKNOWN;
+  uint32_t n = 0, axis;
+  bool known = true;
+
+  for (uint32_t i = 0; i < x->n_out && oq_infer_in(x, 0) != NULL; i++)
+    oq_infer_set_dtype(x, i, oq_infer_dtype(x, 0));
+  OQ_TRY(oq_infer_axes(&sizes, &n, &known, x, &p->split, 1));
+  if (t == NULL) return OQ_OK;
+  OQ_TRY(axis_of(&axis, x, p->axis, t->rank));
+  if (known && sizes != NULL)
+    OQ_TRY(split_sizes(x, sizes, n, t->dim[axis]));
+  else if (known)
+    OQ_TRY(split_equal(&part, x, t->dim[axis]));
+  for (uint32_t i = 0; i < x->n_out; i++) {
+    oq_dim d = {.size = part};
+    if (known && sizes != NULL) d.size = sizes[i];
+    if (part != OQ_DIM_UNKNOWN && i + 1 == x->n_out)
+      d.size = t->dim[axis].size - part * (int64_t)i;
+    oq_infer_set_rank(x, i, t->dtype, t->rank);
+    memcpy(x->out[i].dim, t->dim, sizeof t->dim);
+    x->out[i].dim[axis] = d;
+  }
+  return OQ_OK;
+}
+
+static oq_status split_run(oq_run *r) {
+  const oq_shape *const s = &r->in[0]->shape;
+  const size_t size = oq_bytes_size(r->in[0]->dtype);
+  uint32_t axis;
+  const uint8_t *x;
+  uint8_t *y;
+  size_t at = 0;
+
+  if (!oq_axis_normalize(&axis, ((const axis_params *)r->params)->axis,
+                         s->rank))
+    return OQ_E_INTERNAL;
+  OQ_TRY(oq_bytes_in(&x, r, r->in[0]));
+  const size_t outer = product(s, 0, axis);
+  const size_t row = product(s, axis, s->rank) * size;
+  for (uint32_t i = 0; i < r->n_out; i++) {
+    const size_t part = product(&r->out[i].shape, axis, s->rank) * size;
+    if (r->out[i].data != NULL && part != 0) {
+      OQ_TRY(oq_bytes_out(&y, r, i));
+      for (size_t o = 0; o < outer; o++)
+        memcpy(y + o * part, x + o * row + at, part);
+      oq_bytes_done(r, i, y);
+    }
+    at += part;
+  }
+  return OQ_OK;
+}
+
+/* ---- Slice ----------------------------------------------------------------
+ */
+typedef struct slice_params {
+  oq_i64s starts, ends, axes;
+} slice_params;
+
+static const oq_attr_def slice_attrs[] = {
+    {.name = "starts",
+     .kind = OQ_ATTR_I64S,
+     .required = true,
+     .offset = offsetof(slice_params, starts),
+     .min = 1,
+     .max = 0},
+    {.name = "ends",
+     .kind = OQ_ATTR_I64S,
+     .required = true,
+     .offset = offsetof(slice_params, ends),
+     .min = 1,
+     .max = 0},
+    OQ_A_I64S(slice_params, axes, "axes"),
+};
+
+typedef struct slice_spec { /* as given; NULL where absent */
+  const int64_t *starts, *ends, *axes, *steps;
+  uint32_t n;
+} slice_spec;
+
+typedef struct slice_range {
+  int64_t start, step, count;
+} slice_range;
+
+static int64_t clamp(int64_t v, int64_t lo, int64_t hi) {
+  return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* The rule of the operator text; `dim` >= 0, `step` not 0. */
+static slice_range slice_axis(int64_t start, int64_t end, int64_t step,
+                              int64_t dim) {
+  slice_range s = {0, step, 0};
+
+  if (start < 0) start = start < -dim ? -1 : start + dim;
+  if (end < 0) end = end < -dim ? -1 : end + dim;
+  if (step > 0) {
+    s.start = clamp(start, 0, dim);
+    end = clamp(end, 0, dim);
+    if (end > s.start) s.count = (end - s.start - 1) / step + 1;
+  } else {
+    s.start = clamp(start, 0, dim == 0 ? 0 : dim - 1);
+    end = clamp(end, -1, dim - 1);
+    if (dim > 0 && s.start > end)
+      s.count =
+          (s.start - end - 1) / (step == INT64_MIN ? INT64_MAX : -step) + 1;
+  }
+  return s;
+}
+
+static oq_status check_slice(const oq_infer *x, const slice_spec *s,
+                             const oq_type *t) {
+  uint32_t seen = 0, axis;
+
+  for (uint32_t i = 0; i < s->n; i++) {
+    OQ_TRY(axis_of(&axis, x, s->axes != NULL ? s->axes[i] : i, t->rank));
+    if ((seen >> axis & 1u) != 0)
+      return oq_infer_fail(x, OQ_E_MODEL, "slice.axes",
+                           "axis %u is given twice", axis);
+    seen |= 1u << axis;
+    if (s->steps != NULL && s->steps[i] == 0)
+      return oq_infer_fail(x, OQ_E_MODEL, "slice.steps",
+                           "a step is 0, expected any other number");
+  }
+  return OQ_OK;
+}
+
+static oq_status slice_shape(oq_infer *x, const slice_spec *s,
+                             const oq_type *t) {
+  uint32_t axis;
+
+  OQ_TRY(check_slice(x, s, t));
+  memcpy(x->out[0].dim, t->dim, sizeof t->dim);
+  for (uint32_t i = 0; i < s->n; i++) {
+    OQ_TRY(axis_of(&axis, x, s->axes != NULL ? s->axes[i] : i, t->rank));
+    const int64_t d = t->dim[axis].size;
+    const int64_t step = s->steps != NULL ? s->steps[i] : 1;
+    if (d != OQ_DIM_UNKNOWN && s->starts != NULL && s->ends != NULL) {
+      const int64_t n = slice_axis(s->starts[i], s->ends[i], step, d).count;
+      if (n != d) x->out[0].dim[axis] = (oq_dim){.size = n};
+    } else {
+      x->out[0].dim[axis] = (oq_dim){.size = OQ_DIM_UNKNOWN};
+    }
+  }
+  return OQ_OK;
+}
+
+typedef struct slice_inputs {
+  const int64_t *v[4]; /* starts, ends, axes, steps */
+  uint32_t n[4];
+  bool known[4];
+} slice_inputs;
+
+static oq_status slice_counts(const oq_infer *x, const slice_inputs *in,
+                              uint32_t *n) {
+  bool any = false;
+
+  *n = 0;
+  for (uint32_t i = 0; i < 4; i++) {
+    if (!in->known[i] || in->v[i] == NULL) continue;
+    if (any && in->n[i] != *n)
+      return oq_infer_fail(x, OQ_E_MODEL, "slice.counts",
+                           "'starts', 'ends', 'axes' and 'steps' differ in "
+                           "length");
+    *n = in->n[i];
+    any = true;
+  }
+  return OQ_OK;
+}
+
+static oq_status slice_infer(oq_infer *x) {
+  const oq_type *const t = ranked(x, 0);
+  slice_inputs in = {.v = {NULL}};
+  slice_spec s;
+
+  OQ_TRY(infer_dtype_only(x));
+  for (uint32_t i = 0; i < 4; i++)
+    OQ_TRY(oq_infer_ints(&in.v[i], &in.n[i], &in.known[i], x, i + 1));
+  OQ_TRY(slice_counts(x, &in, &s.n));
+  if (t == NULL) return OQ_OK;
+  oq_infer_set_rank(x, 0, t->dtype, t->rank);
+  /* Without the axes, or any count, every dimension may change. */
+  if (!in.known[2] || (in.v[2] == NULL && !in.known[0] && !in.known[1]))
+    return OQ_OK;
+  s.starts = in.v[0];
+  s.ends = in.v[1];
+  s.axes = in.v[2];
+  s.steps = in.v[3];
+  if (!in.known[3]) s.starts = NULL;
+  return slice_shape(x, &s, t);
+}
+
+static oq_status slice_attr_infer(oq_infer *x) {
+  const slice_params *const p = x->params;
+  const oq_type *const t = ranked(x, 0);
+  const slice_spec s = {p->starts.v, p->ends.v,
+                        p->axes.set && p->axes.n != 0 ? p->axes.v : NULL, NULL,
+                        p->starts.n};
+
+  OQ_TRY(infer_dtype_only(x));
+  if (p->ends.n != s.n || (s.axes != NULL && p->axes.n != s.n))
+    return oq_infer_fail(x, OQ_E_MODEL, "slice.counts",
+                         "'starts', 'ends' and 'axes' differ in length");
+  if (t == NULL) return OQ_OK;
+  oq_infer_set_rank(x, 0, t->dtype, t->rank);
+  return slice_shape(x, &s, t);
+}
+
+static oq_status slice_move(oq_run *r, const slice_spec *s) {
+  const oq_shape *const in = &r->in[0]->shape;
+  oq_mapping m = {.rank = in->rank};
+  uint32_t axis;
+
+  for (uint32_t i = 0; i < in->rank; i++)
+    m.axis[i] = oq_map_all((size_t)in->dim[i]);
+  for (uint32_t i = 0; i < s->n; i++) {
+    if (!oq_axis_normalize(&axis, s->axes != NULL ? s->axes[i] : i, in->rank))
+      return OQ_E_INTERNAL;
+    const slice_range g =
+        slice_axis(s->starts[i], s->ends[i], s->steps != NULL ? s->steps[i] : 1,
+                   in->dim[axis]);
+    m.axis[axis].out = (size_t)g.count;
+    m.axis[axis].start = g.start;
+    m.axis[axis].step = g.count > 1 ? g.step : 1;
+  }
+  return oq_bytes_map(r, &m);
+}
+
+static oq_status slice_run(oq_run *r) {
+  slice_spec s = {0};
+  const int64_t **const to[] = {&s.starts, &s.ends, &s.axes, &s.steps};
+  uint32_t n;
+
+  for (uint32_t i = 0; i < 4; i++) {
+    const oq_ctensor *const t = i + 1 < r->n_in ? r->in[i + 1] : NULL;
+    if (oq_ints_read(to[i], &n, t, r->scratch) != OQ_OK)
+      return oq_fail_memory(r->diags);
+    if (i == 0) s.n = n;
+  }
+  return slice_move(r, &s);
+}
+
+static oq_status slice_attr_run(oq_run *r) {
+  const slice_params *const p = r->params;
+  const slice_spec s = {p->starts.v, p->ends.v,
+                        p->axes.set && p->axes.n != 0 ? p->axes.v : NULL, NULL,
+                        p->starts.n};
+
+  return slice_move(r, &s);
+}
+
+/* ---- Pad ------------------------------------------------------------------
+ */
+typedef struct pad_params {
+  int32_t mode;
+  float value; /* below 11 */
+  oq_i64s pads;
+} pad_params;
+enum { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP };
+static const char *const pad_modes_2[] = {"constant", "reflect", "edge", NULL};
+static const char *const pad_modes_19[] = {"constant", "reflect", "edge",
+                                           "wrap", NULL};
+
+static const oq_attr_def pad_attrs_2[] = {
+    {.name = "pads",
+     .kind = OQ_ATTR_I64S,
+     .required = true,
+     .offset = offsetof(pad_params, pads),
+     .min = 1,
+     .max = 0},
+    OQ_A_F32(pad_params, value, "value", 0.0),
+    OQ_A_CHOICE(pad_params, mode, "mode", "constant", pad_modes_2),
+};
+static const oq_attr_def pad_attrs_11[] = {
+    OQ_A_CHOICE(pad_params, mode, "mode", "constant", pad_modes_2),
+};
+static const oq_attr_def pad_attrs_19[] = {
+    OQ_A_CHOICE(pad_params, mode, "mode", "constant", pad_modes_19),
+};
+
+/* Padding at both ends of an axis; negative removes. */
+typedef struct pad_ends {
+  int64_t head, tail;
+} pad_ends;
+
+/* What is left of an axis before padding. */
+static int64_t pad_kept(int64_t dim, pad_ends e) {
+  if (e.head < 0) dim = dim < -e.head ? -1 : dim + e.head;
+  if (e.tail < 0) dim = dim < -e.tail ? -1 : dim + e.tail;
+  return dim;
+}
+
+static oq_status pad_dim(const oq_infer *x, oq_dim *out, oq_dim d, pad_ends e,
+                         uint32_t axis) {
+  const int32_t mode = ((const pad_params *)x->params)->mode;
+
+  if (e.head == 0 && e.tail == 0) {
+    *out = d;
+    return OQ_OK;
+  }
+  *out = (oq_dim){.size = OQ_DIM_UNKNOWN};
+  if (d.size == OQ_DIM_UNKNOWN) return OQ_OK;
+  if (e.head < -INT64_MAX || e.tail < -INT64_MAX ||
+      !oq_add_i64(&out->size, d.size, e.head) ||
+      !oq_add_i64(&out->size, out->size, e.tail) || out->size < 0)
+    return oq_infer_fail(x, OQ_E_MODEL, "pad.size",
+                         "axis %u of size %lld cannot be padded by %lld and "
+                         "%lld",
+                         axis, (long long)d.size, (long long)e.head,
+                         (long long)e.tail);
+  if (mode != PAD_CONSTANT && out->size > 0 && pad_kept(d.size, e) < 1)
+    return oq_infer_fail(x, OQ_E_MODEL, "pad.empty",
+                         "axis %u has no value to pad with", axis);
+  return OQ_OK;
+}
+
+/* ends[] for all axes from `v`, which covers all axes or those in `axes`. */
+static oq_status pad_spread(pad_ends *ends, const oq_infer *x, const int64_t *v,
+                            uint32_t n, const int64_t *axes, uint32_t n_axes,
+                            uint32_t rank) {
+  const uint32_t covered = axes != NULL ? n_axes : rank;
+  uint32_t axis, seen = 0;
+
+  if (n != 2 * covered)
+    return oq_infer_fail(x, OQ_E_MODEL, "pad.count",
+                         "'pads' has %u values, expected %u", n, 2 * covered);
+  memset(ends, 0, OQ_MAX_RANK * sizeof *ends);
+  for (uint32_t i = 0; i < covered; i++) {
+    OQ_TRY(axis_of(&axis, x, axes != NULL ? axes[i] : i, rank));
+    if ((seen >> axis & 1u) != 0)
+      return oq_infer_fail(x, OQ_E_MODEL, "pad.axes", "axis %u is given twice",
+                           axis);
+    seen |= 1u << axis;
+    ends[axis] = (pad_ends){v[i], v[i + covered]};
+  }
+  return OQ_OK;
+}
+
+static oq_status check_value(const oq_infer *x) {
+  oq_shape s;
+
+  if (x->n_in < 3 || !oq_value_ok(x->node->in[2])) return OQ_OK;
+  OQ_TRY(oq_infer_same_dtypes(x, 0, 1));
+  const oq_dtype a = oq_infer_dtype(x, 0), b = oq_infer_dtype(x, 2);
+  if (a != OQ_DT_NONE && b != OQ_DT_NONE && a != b)
+    return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
+                         "the constant is %s where the data is %s",
+                         oq_dtype_text((int32_t)b), oq_dtype_text((int32_t)a));
+  if (!oq_infer_shape(&s, x, 2)) return OQ_OK;
+  for (uint32_t i = 0; i < s.rank; i++)
+    if (s.dim[i] != 1)
+      return oq_infer_fail(x, OQ_E_MODEL, "pad.value",
+                           "the constant is not a scalar");
+  return OQ_OK;
+}
+
+static oq_status pad_infer(oq_infer *x) {
+  const pad_params *const p = x->params;
+  const oq_type *const t = ranked(x, 0);
+  const int64_t *v, *axes;
+  uint32_t n, n_axes;
+  bool known, axes_known;
+  pad_ends ends[OQ_MAX_RANK];
+
+  OQ_TRY(infer_dtype_only(x));
+  OQ_TRY(check_value(x));
+  OQ_TRY(oq_infer_axes(&v, &n, &known, x, &p->pads, 1));
+  OQ_TRY(oq_infer_ints(&axes, &n_axes, &axes_known, x, 3));
+  if (t == NULL) return OQ_OK;
+  oq_infer_set_rank(x, 0, t->dtype, t->rank);
+  if (!known || !axes_known) return OQ_OK;
+  OQ_TRY(pad_spread(ends, x, v, n, axes, n_axes, t->rank));
+  for (uint32_t i = 0; i < t->rank; i++)
+    OQ_TRY(pad_dim(x, &x->out[0].dim[i], t->dim[i], ends[i], i));
+  return OQ_OK;
+}
+
+/* Position `q` of an axis of n, outside of it on either side, as the mode
+ * continues the axis; -1: the constant. */
+static int64_t pad_source(int64_t q, int64_t n, int32_t mode) {
+  if (q >= 0 && q < n) return q;
+  if (mode == PAD_CONSTANT) return -1;
+  if (mode == PAD_EDGE) return q < 0 ? 0 : n - 1;
+  const int64_t period = mode == PAD_WRAP ? n : n == 1 ? 1 : 2 * (n - 1);
+  q %= period;
+  if (q < 0) q += period;
+  return q < n ? q : period - q;
+}
+
+static oq_status pad_axis(oq_map_axis *a, const oq_run *r, int64_t dim,
+                          int64_t out, pad_ends e) {
+  const int32_t mode = ((const pad_params *)r->params)->mode;
+  const int64_t skip = e.head < 0 ? -e.head : 0;
+  const int64_t front = e.head > 0 ? e.head : 0;
+
+  *a = (oq_map_axis){
+      .in = (size_t)dim, .out = (size_t)out, .start = -e.head, .step = 1};
+  if (e.head <= 0 && e.tail <= 0) return OQ_OK;
+  int64_t *const at = OQ_NEW_N(r->scratch, int64_t, (size_t)out);
+  if (at == NULL) return oq_fail_memory(r->diags);
+  for (int64_t o = 0; o < out; o++) {
+    const int64_t q = pad_source(o - front, pad_kept(dim, e), mode);
+    at[o] = q < 0 ? -1 : q + skip;
+  }
+  a->at = at;
+  return OQ_OK;
+}
+
+/* The constant as an element of whole bytes. */
+static oq_status pad_fill(const void **fill, const oq_run *r) {
+  const pad_params *const p = r->params;
+  const uint8_t *bytes;
+  oq_tensor t;
+
+  if (r->n_in > 2 && r->in[2] != NULL) {
+    OQ_TRY(oq_bytes_in(&bytes, r, r->in[2]));
+    *fill = bytes;
+    return OQ_OK;
+  }
+  const oq_shape scalar = {.rank = 0};
+  if (oq_tensor_make(&t, r->in[0]->dtype, &scalar, r->scratch) != OQ_OK)
+    return oq_fail_memory(r->diags);
+  if (p->value != 0.0f) oq_element_set_f64(&t, 0, (double)p->value);
+  *fill = t.data;
+  return OQ_OK;
+}
+
+static oq_status pad_run(oq_run *r) {
+  const pad_params *const p = r->params;
+  const oq_shape *const in = &r->in[0]->shape, *const out = &r->out[0].shape;
+  oq_mapping m = {.rank = in->rank};
+  const int64_t *v = p->pads.v, *axes = NULL;
+  uint32_t n = p->pads.n, n_axes = 0;
+
+  if (r->out[0].size == 0) return OQ_OK;
+  if (r->n_in > 1 && oq_ints_read(&v, &n, r->in[1], r->scratch) != OQ_OK)
+    return oq_fail_memory(r->diags);
+  if (r->n_in > 3 &&
+      oq_ints_read(&axes, &n_axes, r->in[3], r->scratch) != OQ_OK)
+    return oq_fail_memory(r->diags);
+  for (uint32_t i = 0; i < in->rank; i++)
+    m.axis[i] = oq_map_all((size_t)in->dim[i]);
+  for (uint32_t i = 0; i < n / 2; i++) {
+    uint32_t axis;
+    if (!oq_axis_normalize(&axis, axes != NULL ? axes[i] : i, in->rank))
+      return OQ_E_INTERNAL;
+    OQ_TRY(pad_axis(&m.axis[axis], r, in->dim[axis], out->dim[axis],
+                    (pad_ends){v[i], v[i + n / 2]}));
+  }
+  OQ_TRY(pad_fill(&m.fill, r));
+  return oq_bytes_map(r, &m);
+}
+
+/* ---- Tile -----------------------------------------------------------------
+ */
+static oq_status tile_infer(oq_infer *x) {
+  const oq_type *const t = ranked(x, 0);
+  const int64_t *v;
+  uint32_t n;
+  bool known;
+
+  OQ_TRY(infer_dtype_only(x));
+  OQ_TRY(oq_infer_ints(&v, &n, &known, x, 1));
+  if (t == NULL) return OQ_OK;
+  oq_infer_set_rank(x, 0, t->dtype, t->rank);
+  if (!known) return OQ_OK;
+  if (n != t->rank)
+    return oq_infer_fail(x, OQ_E_MODEL, "tile.repeats",
+                         "'repeats' has %u values, expected %u", n, t->rank);
+  for (uint32_t i = 0; i < n; i++) {
+    oq_dim *const d = &x->out[0].dim[i];
+    if (v[i] < 0)
+      return oq_infer_fail(x, OQ_E_MODEL, "tile.repeats",
+                           "'repeats' holds %lld, expected 0 or more",
+                           (long long)v[i]);
+    if (v[i] == 1) *d = t->dim[i];
+    if (v[i] == 1 || t->dim[i].size == OQ_DIM_UNKNOWN) continue;
+    if (!oq_mul_i64(&d->size, t->dim[i].size, v[i]))
+      return oq_infer_fail(x, OQ_E_LIMIT, "tile.size",
+                           "the output is too large along axis %u", i);
+  }
+  return OQ_OK;
+}
+
+static oq_status tile_run(oq_run *r) {
+  const oq_shape *const in = &r->in[0]->shape, *const out = &r->out[0].shape;
+  oq_mapping m = {.rank = in->rank};
+
+  if (r->out[0].size == 0) return OQ_OK;
+  for (uint32_t i = 0; i < in->rank; i++) {
+    const size_t n = (size_t)out->dim[i];
+    m.axis[i] = oq_map_all((size_t)in->dim[i]);
+    m.axis[i].out = n;
+    if (in->dim[i] == 1) m.axis[i].step = n == 1 ? 1 : 0;
+    if (in->dim[i] == 1 || in->dim[i] == out->dim[i]) continue;
+    int64_t *const at = OQ_NEW_N(r->scratch, int64_t, n);
+    if (at == NULL) return oq_fail_memory(r->diags);
+    for (size_t o = 0; o < n; o++) at[o] = (int64_t)(o % (size_t)in->dim[i]);
+    m.axis[i].at = at;
+  }
+  return oq_bytes_map(r, &m);
+}
+
+/* ---- table ----------------------------------------------------------------
+ */
+#define ONE_OUT .domain = "", .min_out = 1, .max_out = 1
+#define DROPOUT                                                             \
+  .domain = "", .name = "Dropout", .min_in = 1, .min_out = 1, .max_out = 2, \
+  .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_FLOAT | OQ_DTM_F8,               \
+  .params_size = sizeof(dropout_params), .infer = dropout_infer,            \
+  .run = dropout_run, MOVE_INDEX
+#define SPLIT                                                                 \
+  .domain = "", .name = "Split", .min_in = 1, .min_out = 1,                   \
+  .max_out = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE,                           \
+  .params_size = sizeof(axis_params), .infer = split_infer, .run = split_run, \
+  MOVE_INDEX
+#define PAD                                                       \
+  ONE_OUT, .name = "Pad", .dtypes = OQ_DTM_MOVABLE,               \
+           .params_size = sizeof(pad_params), .infer = pad_infer, \
+           .run = pad_run, MOVE_INDEX
+
+static const oq_op_def defs[] = {
+    {ONE_OUT, .name = "Identity", .since = 1, .last = 27, .min_in = 1,
+     .max_in = 1, .flags = OQ_OP_VIEW, .infer = oq_infer_same, MOVE_DATA},
+
+    {DROPOUT, .since = 7, .last = 11, .max_in = 1, OQ_ATTRS(dropout_ratio)},
+    {DROPOUT, .since = 12, .last = 27, .max_in = 3, OQ_ATTRS(dropout_seed)},
+
+    {ONE_OUT, .name = "Transpose", .since = 1, .last = 27, .min_in = 1,
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE,
+     .params_size = sizeof(transpose_params), OQ_ATTRS(transpose_attrs),
+     .check = transpose_check, .infer = transpose_infer, .run = transpose_run,
+     MOVE_DATA},
+
+    {ONE_OUT, .name = "DepthToSpace", .since = 1, .last = 10, .min_in = 1,
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(block_params),
+     .n_attrs = BLOCK_ATTRS_1, .attrs = block_attrs,
+     .infer = depth_to_space_infer, .run = depth_to_space_run, MOVE_DATA},
+    {ONE_OUT, .name = "DepthToSpace", .since = 11, .last = 27, .min_in = 1,
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(block_params),
+     .n_attrs = BLOCK_ATTRS_11, .attrs = block_attrs,
+     .infer = depth_to_space_infer, .run = depth_to_space_run, MOVE_DATA},
+    {ONE_OUT, .name = "SpaceToDepth", .since = 1, .last = 27, .min_in = 1,
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(block_params),
+     .n_attrs = BLOCK_ATTRS_1, .attrs = block_attrs,
+     .infer = space_to_depth_infer, .run = space_to_depth_run, MOVE_DATA},
+
+    {ONE_OUT, .name = "Concat", .since = 4, .last = 27, .min_in = 1,
+     .max_in = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE,
+     .params_size = sizeof(axis_params), OQ_ATTRS(concat_attrs),
+     .infer = concat_infer, .run = concat_run,
+     .quant = {.cls = OQ_Q_JOIN,
+               .role = {OQ_ROLE_DATA, OQ_ROLE_DATA, OQ_ROLE_DATA,
+                        OQ_ROLE_DATA}}},
+
+    {SPLIT, .since = 2, .last = 12, .max_in = 1, OQ_ATTRS(split_attrs_2)},
+    {SPLIT, .since = 13, .last = 17, .max_in = 2, .n_attrs = SPLIT_ATTRS_13,
+     .attrs = split_attrs_18},
+    {SPLIT, .since = 18, .last = 27, .max_in = 2, .n_attrs = SPLIT_ATTRS_18,
+     .attrs = split_attrs_18},
+
+    {ONE_OUT, .name = "Slice", .since = 1, .last = 9, .min_in = 1, .max_in = 1,
+     .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(slice_params),
+     OQ_ATTRS(slice_attrs), .infer = slice_attr_infer, .run = slice_attr_run,
+     MOVE_DATA},
+    {ONE_OUT, .name = "Slice", .since = 10, .last = 27, .min_in = 3,
+     .max_in = 5, .dtypes = OQ_DTM_MOVABLE, .infer = slice_infer,
+     .run = slice_run,
+     .quant = {.cls = OQ_Q_MOVE,
+               .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX,
+                        OQ_ROLE_INDEX}}},
+
+    {PAD, .since = 2, .last = 10, .min_in = 1, .max_in = 1,
+     OQ_ATTRS(pad_attrs_2)},
+    {PAD, .since = 11, .last = 17, .min_in = 2, .max_in = 3,
+     OQ_ATTRS(pad_attrs_11)},
+    {PAD, .since = 18, .last = 18, .min_in = 2, .max_in = 4,
+     OQ_ATTRS(pad_attrs_11)},
+    {PAD, .since = 19, .last = 27, .min_in = 2, .max_in = 4,
+     OQ_ATTRS(pad_attrs_19)},
+
+    {ONE_OUT, .name = "Tile", .since = 6, .last = 27, .min_in = 2, .max_in = 2,
+     .dtypes = OQ_DTM_MOVABLE, .infer = tile_infer, .run = tile_run,
+     MOVE_INDEX},
+};
+
+OQ_FAMILY(move, defs);
