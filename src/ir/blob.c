@@ -246,6 +246,7 @@ static bool fits(oq_dtype t, uint64_t v) {
   if (bits == 64 || t == OQ_DT_F32 || t == OQ_DT_C64 || t == OQ_DT_BOOL) {
     return true;
   }
+  if (t == OQ_DT_U32) return v >> bits == 0;
   const uint64_t high = UINT64_MAX << (bits - 1);
   return v >> bits == 0 || (v & high) == high;
 }
@@ -315,6 +316,14 @@ oq_status oq_const_check_at(const oq_const *c, const oq_where *w, oq_diags *d) {
   return is_dense(&r) ? check_size(&r) : read_entries(&r, NULL);
 }
 
+/* Before memory is taken for what a shape only claims: an entry is at least one
+ * byte. */
+static oq_status check_claim(const reader *r) {
+  const size_t want = r->size / entry_size(r->dtype);
+
+  return want <= r->c->blob->size ? OQ_OK : read_entries(r, NULL);
+}
+
 /* A copy, aligned and padded like any tensor buffer. */
 static oq_status decode(const reader *r, const void **out, oq_arena *a) {
   oq_tensor t;
@@ -347,7 +356,7 @@ oq_status oq_const_view_at(oq_ctensor *out, const oq_const *c, oq_arena *a,
     return oq_fail(d, OQ_E_UNSUPPORTED, "tensor.string", w,
                    "a tensor of strings where numbers are needed");
   }
-  if (is_dense(&r)) OQ_TRY(check_size(&r));
+  OQ_TRY(is_dense(&r) ? check_size(&r) : check_claim(&r));
   data = r.bytes;
   if (!is_dense(&r) || !is_aligned(&r)) OQ_TRY(decode(&r, &data, a));
   *out = (oq_ctensor){r.dtype, r.shape, r.size, data};
