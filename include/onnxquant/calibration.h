@@ -44,7 +44,7 @@ OQ_API void oq_stats_destroy(oq_stats *s);
 OQ_API oq_status oq_stats_create(oq_stats **out, oq_model *m,
                                  const oq_calibrate_options *opt);
 /* NULL-terminated names of float values to feed; borrowed. */
-OQ_API const char *const *oq_stats_wanted(const oq_stats *s, size_t *n);
+OQ_API const char *const *oq_stats_wanted(oq_stats *s, size_t *n);
 OQ_API oq_status oq_stats_feed(oq_stats *s, const char *value,
                                const oq_tensor_view *v);
 OQ_API oq_status oq_stats_end_sample(oq_stats *s, uint64_t digest);

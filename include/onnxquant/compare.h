@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Accumulates one output over samples; order of samples does not show. */
+/* Accumulates one output over samples, fed in sample order. */
 typedef struct oq_difference oq_difference;
 OQ_API oq_status oq_difference_create(oq_difference **out, oq_context *cx);
 OQ_API oq_status oq_difference_feed(oq_difference *d,
@@ -18,9 +18,9 @@ OQ_API void oq_difference_destroy(oq_difference *d);
 
 typedef struct oq_comparison {
   uint64_t samples;
-  double sqnr_db, cosine; /* over all elements of all samples */
-  double worst_cosine;    /* of a single sample */
-  double max_abs, max_rel;
+  double sqnr_db, cosine;  /* over all elements of all samples */
+  double worst_cosine;     /* of a single sample */
+  double max_abs, max_rel; /* infinite where only one is finite */
   /* Percent of rows (last axis) with the same largest entry, and with the
    * reference's largest among the candidate's five; NAN if there is no such
    * axis. */
@@ -34,11 +34,11 @@ OQ_API oq_status oq_difference_result(oq_comparison *out,
 OQ_API oq_status oq_rank_of_label(uint64_t *out, const oq_tensor_view *scores,
                                   int64_t label);
 
-/* Runs both with the built-in engine on every sample and compares output
- * `output` (index in oq_model_info.outputs). */
-OQ_API oq_status oq_compare(oq_comparison *out, oq_model *reference,
-                            oq_model *candidate, const oq_source *src,
-                            size_t output);
+/* Runs both with the built-in engine on every sample.  `out` has one entry per
+ * output of `reference`, which `candidate` must have too, in the same order. */
+OQ_API oq_status oq_compare(oq_comparison *out, size_t n_outputs,
+                            oq_model *reference, oq_model *candidate,
+                            const oq_source *src);
 
 #ifdef __cplusplus
 }

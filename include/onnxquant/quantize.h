@@ -64,17 +64,17 @@ typedef struct oq_quantize_report {
 } oq_quantize_report;
 
 /* Makes a new model; `m` is left as it was and may be destroyed first.  `s`
- * NULL: plan only (`out` may be NULL then).  `report` (may be NULL) is borrowed
- * from *out, or from `m` when planning only. */
+ * NULL: plan only, *out is the prepared model and the report tells what would
+ * be done.  `report` (may be NULL) is borrowed from *out. */
 OQ_API oq_status oq_quantize(oq_model **out, const oq_quantize_report **report,
                              oq_model *m, const oq_stats *s,
                              const oq_quantize_options *opt);
 
-/* Names and one-line descriptions of the targets; NULL name ends. */
+/* Target number i; 0 past the last one. */
 typedef struct oq_target_info {
   const char *name, *about;
 } oq_target_info;
-OQ_API const oq_target_info *oq_targets(void);
+OQ_API int oq_target_at(oq_target_info *out, size_t i);
 
 #ifdef __cplusplus
 }

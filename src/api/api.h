@@ -3,6 +3,7 @@
 #ifndef OQ_API_API_H
 #define OQ_API_API_H
 
+#include "calib/calib.h"
 #include "exec/exec.h"
 #include "ir/ir.h"
 #include "onnxquant/onnxquant.h"
@@ -29,6 +30,7 @@ struct oq_model {
   const oq_value_id *feeds;
   const oq_type **feed_types;
   uint32_t n_feeds;
+  bool prepared; /* made by oq_model_prepare, or out of such a model */
 };
 
 /* The model takes `ir` over, also on failure. */
@@ -36,9 +38,24 @@ oq_status oq_model_wrap(oq_model **out, oq_context *cx, oq_model_ir *ir);
 oq_status oq_model_from_store(oq_model **out, oq_context *cx, oq_store *file,
                               const char *base_dir);
 
+/* `m` itself if it is prepared, else a prepared form of it that the caller
+ * destroys (*own). */
+oq_status oq_model_as_prepared(oq_model **out, bool *own, oq_model *m);
+
+/* 32 hexadecimal digits that stand for graph and weights. */
+oq_status oq_model_digest(char out[33], const oq_model *m);
+
 /* Copies options of another build: `size` bytes of ours, of which the caller
  * knows those his struct_size says.  What he does not know is 0; what we do not
  * know must be.  `from` NULL leaves `to` as it is but for nothing. */
 oq_status oq_options_copy(void *to, size_t size, const void *from);
+
+struct oq_stats {
+  oq_context *cx;
+  oq_stats_core *core;
+  oq_arena *arena; /* descriptions */
+  const oq_stats_info *info;
+  const char **wanted; /* NULL-terminated; NULL until asked for */
+};
 
 #endif

@@ -102,8 +102,7 @@ oq_status oq_stats_decode(oq_stats_core **out, const uint8_t *p, size_t n,
 /* ---- calibrate.c -----------------------------------------------------------
  */
 /* Float values of the main graph worth a record, as ids in step order: those
- * that an operator with quantization facts touches.  Views share the record of
- * what they view: `root[i]` is the value whose record value i uses. */
+ * that an operator with quantization facts touches. */
 typedef struct oq_observed {
   const oq_value_id *values;
   uint32_t n;
@@ -111,8 +110,10 @@ typedef struct oq_observed {
 oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
                             const oq_env *e);
 
-/* Runs every sample of `src` through `g` and adds to `stats`. */
+/* Runs every sample of `src` through `g` and adds to `stats`.  `feed_types`:
+ * see oq_plan_options. */
 oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
-                       const oq_source *src, const oq_env *e);
+                       const oq_source *src, const oq_type *const *feed_types,
+                       const oq_env *e);
 
 #endif

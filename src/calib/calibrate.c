@@ -193,7 +193,8 @@ static void release(job *j) {
 
 /* The values with a record are what the run must compute; nothing else is. */
 static oq_status plan(oq_plan **out, const oq_graph *g,
-                      const oq_stats_core *stats, const oq_env *e) {
+                      const oq_stats_core *stats,
+                      const oq_type *const *feed_types, const oq_env *e) {
   oq_value_id *keep = OQ_NEW_N(e->scratch, oq_value_id, g->n_values);
   uint32_t n = 0;
 
@@ -203,13 +204,15 @@ static oq_status plan(oq_plan **out, const oq_graph *g,
         oq_stats_find(stats, oq_value_text(g, (oq_value_id){v})))
       keep[n++] = (oq_value_id){v};
 
-  const oq_plan_options opt = {.need = keep, .n_need = n, .only_keep = true};
+  const oq_plan_options opt = {
+      .need = keep, .n_need = n, .only_keep = true, .feed_types = feed_types};
 
   return oq_plan_create(out, g, &opt, e);
 }
 
 oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
-                       const oq_source *src, const oq_env *e) {
+                       const oq_source *src, const oq_type *const *feed_types,
+                       const oq_env *e) {
   oq_plan *p = NULL;
   job j = {.graph = g, .source = src, .env = e, .shape = stats};
   const oq_mark mark = oq_arena_mark(e->scratch);
@@ -218,7 +221,7 @@ oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
     return oq_fail(e->diags, OQ_E_DATA, "samples.count", NULL,
                    "%llu samples, expected 1 to 4294967295",
                    (unsigned long long)src->count);
-  oq_status s = plan(&p, g, stats, e);
+  oq_status s = plan(&p, g, stats, feed_types, e);
   j.plan = p;
   if (s == OQ_OK) s = prepare(&j);
   if (s == OQ_OK)
