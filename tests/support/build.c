@@ -91,8 +91,16 @@ static oq_value_id add_value(build *b, const char *p, size_t n,
 
 oq_value_id build_input(build *b, const char *name, oq_dtype t,
                         const char *shape) {
-  if (b->status != OQ_OK) return (oq_value_id){OQ_NONE};
-  return add_value(b, name, strlen(name), OQ_VALUE_INPUT, type_of(b, t, shape));
+  oq_value_id v = {OQ_NONE};
+
+  if (b->status != OQ_OK) return v;
+  v = add_value(b, name, strlen(name), OQ_VALUE_INPUT, type_of(b, t, shape));
+  if (b->n_inputs == 32) wrong("too many inputs", name);
+  b->inputs[b->n_inputs++] = v;
+  if (b->status == OQ_OK) {
+    keep(b, oq_graph_set_inputs(b->g, b->inputs, b->n_inputs));
+  }
+  return v;
 }
 
 oq_value_id build_const(build *b, const char *name, oq_dtype t,

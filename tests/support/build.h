@@ -24,6 +24,8 @@ typedef struct build {
   oq_model_ir *ir;
   oq_graph *g;
   oq_status status;
+  oq_value_id inputs[32];
+  uint32_t n_inputs;
 } build;
 
 void build_open(build *b, const oq_env *e, int64_t opset);
