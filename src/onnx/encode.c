@@ -610,9 +610,9 @@ static void measure(writer *w) {
   w->measuring = false;
 }
 
-oq_status oq_encode_place(oq_placement *x, const oq_model_ir *m,
+oq_status oq_encode_place(oq_placement *x, const oq_model_ir *m, oq_arena *a,
                           const oq_env *e) {
-  writer w = {.m = m, .arena = e->scratch, .placing = x};
+  writer w = {.m = m, .arena = a, .placing = x};
 
   measure(&w);
   return w.no_memory ? oq_fail_memory(e->diags) : OQ_OK;

@@ -24,8 +24,8 @@ typedef struct oq_placement {
   uint64_t size; /* of the data file */
 } oq_placement;
 
-/* Fills list and size. */
-oq_status oq_encode_place(oq_placement *x, const oq_model_ir *m,
+/* Fills list (in `a`) and size. */
+oq_status oq_encode_place(oq_placement *x, const oq_model_ir *m, oq_arena *a,
                           const oq_env *e);
 /* `x` may be NULL.  OQ_E_LIMIT above what protobuf allows. */
 oq_status oq_encode_to(const oq_model_ir *m, const oq_placement *x, oq_sink *to,
