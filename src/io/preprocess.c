@@ -720,6 +720,13 @@ static oq_status resize_whole(oq_image *im, uint32_t w, uint32_t h,
 
 static uint64_t divide_round(uint64_t a, uint64_t b) { return (a + b / 2) / b; }
 
+/* Half the rest, a half rounded to even. */
+static uint32_t centre(uint32_t size, uint32_t crop) {
+  const uint32_t half = (size - crop) / 2;
+
+  return (size - crop) % 2 != 0 ? half + (half & 1) : half;
+}
+
 /* The side that limits gets its full size, the other is rounded. */
 static oq_status letterbox(oq_image *im, const oq_preprocess *p,
                            oq_io_error *err) {
@@ -736,8 +743,8 @@ static oq_status letterbox(oq_image *im, const oq_preprocess *p,
   OQ_IO_TRY(oq_image_make(&to, p->width, p->height, im->channels,
                           OQ_IO_MAX_PIXELS, err));
   memset(to.data, p->pad, (size_t)to.width * to.height * to.channels);
-  const size_t left = p->top_left ? 0 : (p->width - nw) / 2;
-  const size_t top = p->top_left ? 0 : (p->height - nh) / 2;
+  const size_t left = p->top_left ? 0 : centre(p->width, nw);
+  const size_t top = p->top_left ? 0 : centre(p->height, nh);
   const size_t c = im->channels;
   for (size_t y = 0; y < nh; y++) {
     memcpy(to.data + ((top + y) * to.width + left) * c, im->data + y * nw * c,
@@ -745,13 +752,6 @@ static oq_status letterbox(oq_image *im, const oq_preprocess *p,
   }
   replace(im, &to);
   return OQ_OK;
-}
-
-/* Half the rest, a half rounded to even. */
-static uint32_t centre(uint32_t size, uint32_t crop) {
-  const uint32_t half = (size - crop) / 2;
-
-  return (size - crop) % 2 != 0 ? half + (half & 1) : half;
 }
 
 static oq_status crop_centre(oq_image *im, const oq_preprocess *p,
