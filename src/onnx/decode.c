@@ -646,6 +646,8 @@ static oq_status decode_functions(oq_decoder *d) {
 
 static oq_status decode_model(oq_decoder *d) {
   oq_model_ir *m = d->model;
+  oq_graph *g;
+  oq_name name;
   ProtobufCMessage *root;
 
   OQ_TRY(oq_decode_unpack(&root, d, &oqpb__model_proto__descriptor));
@@ -661,8 +663,9 @@ static oq_status decode_model(oq_decoder *d) {
   OQ_TRY(decode_opsets(d, p));
   OQ_TRY(decode_props(d, p));
   OQ_TRY(decode_functions(d));
-  OQ_TRY(oq_decode_name(d, &m->main->name, p->graph->name));
-  return decode_graph(d, m->main, p->graph);
+  OQ_TRY(oq_decode_name(d, &name, p->graph->name));
+  if (oq_ir_add_graph(&g, m, NULL, name) != OQ_OK) return no_memory(d);
+  return decode_graph(d, g, p->graph);
 }
 
 static oq_status decode_into(oq_model_ir *m, oq_store *file,
