@@ -53,7 +53,7 @@ typedef struct state {
 } state;
 
 typedef struct one_case {
-  char path[512]; /* its folder */
+  char path[640]; /* its folder */
   char id[256];   /* kind/name */
   char why[512];  /* of what is not a pass */
 } one_case;
@@ -381,7 +381,7 @@ static void print_counts(const char *kind, const unsigned *n) {
 static void run_kind(state *s, const char *kind) {
   struct dirent **entry;
   unsigned count[N_OUTCOMES] = {0};
-  char folder[300], model[700];
+  char folder[320], model[700];
   int n;
 
   (void)snprintf(folder, sizeof folder, "%s/%s", s->opt.folder, kind);
@@ -389,7 +389,8 @@ static void run_kind(state *s, const char *kind) {
   for (int i = 0; i < n; i++) {
     one_case c = {.why = ""};
     if (wanted(s, entry[i]->d_name)) {
-      (void)snprintf(c.path, sizeof c.path, "%s/%s", folder, entry[i]->d_name);
+      (void)snprintf(c.path, sizeof c.path, "%s/%.300s", folder,
+                     entry[i]->d_name);
       (void)snprintf(c.id, sizeof c.id, "%.32s/%.200s", kind, entry[i]->d_name);
       (void)snprintf(model, sizeof model, "%s/model.onnx", c.path);
       note(s, &c, run_case(s, &c, model, run_sets), count);
@@ -403,7 +404,7 @@ static void run_kind(state *s, const char *kind) {
 static void run_lights(state *s) {
   struct dirent **entry;
   unsigned count[N_OUTCOMES] = {0};
-  char folder[300], model[800];
+  char folder[320], model[800];
   const options was = s->opt;
   int n;
 
@@ -414,7 +415,8 @@ static void run_lights(state *s) {
     char *dot = strstr(entry[i]->d_name, ".onnx");
     if (dot != NULL) {
       *dot = '\0';
-      (void)snprintf(c.path, sizeof c.path, "%s/%s", folder, entry[i]->d_name);
+      (void)snprintf(c.path, sizeof c.path, "%s/%.300s", folder,
+                     entry[i]->d_name);
       (void)snprintf(c.id, sizeof c.id, "light/%.200s", entry[i]->d_name);
       (void)snprintf(model, sizeof model, "%s.onnx", c.path);
       /* Its data.json asks for no more. */
