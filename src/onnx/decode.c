@@ -246,12 +246,6 @@ static oq_status decode_texts(oq_decoder *d, oq_attr *a,
   return OQ_OK;
 }
 
-static oq_status decode_const(oq_decoder *d, const oq_const **out,
-                              const Oqpb__TensorProto *t, const oq_where *w) {
-  OQ_TRY(oq_decode_const(out, d, t, w));
-  return oq_const_check_at(*out, w, d->env->diags);
-}
-
 static oq_status decode_tensors(oq_decoder *d, oq_attr *a,
                                 const Oqpb__AttributeProto *p,
                                 const oq_where *w) {
@@ -259,7 +253,7 @@ static oq_status decode_tensors(oq_decoder *d, oq_attr *a,
 
   if (t == NULL) return no_memory(d);
   for (size_t i = 0; i < p->n_tensors; i++) {
-    OQ_TRY(decode_const(d, &t[i], p->tensors[i], w));
+    OQ_TRY(oq_decode_const(&t[i], d, p->tensors[i], w));
   }
   a->u.tensors = t;
   a->count = (uint32_t)p->n_tensors;
@@ -309,7 +303,7 @@ static oq_status decode_value(oq_decoder *d, oq_attr *a, oq_graph *g,
       return OQ_OK;
     case OQ_ATTR_TENSOR:
       if (p->t == NULL) return fail_attr(d, w, "attr.value", "has no tensor");
-      return decode_const(d, &a->u.tensor, p->t, w);
+      return oq_decode_const(&a->u.tensor, d, p->t, w);
     case OQ_ATTR_GRAPH:
       if (p->g == NULL) return fail_attr(d, w, "attr.value", "has no graph");
       return decode_body(d, &a->u.graph, g, p->g);
@@ -462,7 +456,7 @@ static oq_status define_init(oq_decoder *d, oq_graph *g,
 
   w.graph = oq_names_text(g->model->names, g->name);
   w.value = t->name;
-  OQ_TRY(decode_const(d, &c, t, &w));
+  OQ_TRY(oq_decode_const(&c, d, t, &w));
   if (c->name.i != 0 && find_value(g, c->name, &v) &&
       oq_graph_value(g, v)->kind == OQ_VALUE_INPUT) {
     oq_graph_value(g, v)->kind = OQ_VALUE_CONST;
