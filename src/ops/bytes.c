@@ -22,7 +22,8 @@ oq_status oq_bytes_in(const uint8_t **out, const oq_run *r,
   uint8_t *const v = oq_arena_alloc_raw(r->scratch, n, 1, OQ_ALIGN);
   if (v == NULL) return oq_fail_memory(r->diags);
   for (size_t i = 0; i < n; i++)
-    v[i] = (uint8_t)(packed[i / per] >> (i % per * bits) & ((1u << bits) - 1));
+    v[i] = (uint8_t)((unsigned)packed[i / per] >> (i % per * bits) &
+                     ((1u << bits) - 1));
   *out = v;
   return OQ_OK;
 }
