@@ -99,4 +99,8 @@ const char *oq_names_text(const oq_names *t, oq_name n) {
   return n.i < t->texts.n ? t->texts.p[n.i].p : "";
 }
 
+size_t oq_names_length(const oq_names *t, oq_name n) {
+  return n.i < t->texts.n ? t->texts.p[n.i].n : 0;
+}
+
 uint32_t oq_names_count(const oq_names *t) { return t->texts.n; }

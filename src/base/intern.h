@@ -18,6 +18,8 @@ oq_status oq_names_add_text(oq_names *t, oq_name *out, const char *text);
 /* false if no such name was ever added. */
 bool oq_names_find(const oq_names *t, oq_name *out, const char *p, size_t n);
 const char *oq_names_text(const oq_names *t, oq_name n); /* never NULL */
+/* Bytes of it; a name may hold zeros. */
+size_t oq_names_length(const oq_names *t, oq_name n);
 uint32_t oq_names_count(const oq_names *t);
 static inline bool oq_name_eq(oq_name a, oq_name b) { return a.i == b.i; }
 

@@ -240,9 +240,10 @@ static oq_status clone_names(cloner *c) {
   const oq_names *names = c->from->names;
 
   for (uint32_t i = 0; i < oq_names_count(names); i++) {
-    const char *text = oq_names_text(names, (oq_name){i});
+    const oq_name n = {i};
     oq_name copy;
-    OQ_TRY(oq_names_add_text(c->to->names, &copy, text));
+    OQ_TRY(oq_names_add(c->to->names, &copy, oq_names_text(names, n),
+                        oq_names_length(names, n)));
     if (copy.i != i) return OQ_E_INTERNAL;
   }
   for (uint32_t i = 0; i < oq_map_count(c->from->fresh); i++) {
