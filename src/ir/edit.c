@@ -124,21 +124,30 @@ static void kill_value(oq_graph *g, oq_value_id v) {
 /* ---- constants ---------------------------------------------------------- */
 
 /* Everything of a constant but the bytes, which are in `store` already. */
-static oq_status add_const(oq_graph *g, oq_value_id *out, const char *hint,
-                           oq_dtype t, const oq_shape *shape, oq_store *store,
-                           size_t size) {
-  oq_arena *a = g->model->arena;
-  oq_name name;
-  oq_value_id v;
-
+static oq_status make_const(oq_const **out, oq_arena *a, oq_name name,
+                            oq_dtype t, const oq_shape *shape, oq_store *store,
+                            size_t size) {
   oq_blob *blob = OQ_NEW(a, oq_blob);
   oq_const *c = OQ_NEW(a, oq_const);
   const oq_type *type = oq_type_make(a, t, shape->dim, shape->rank);
+
   if (blob == NULL || c == NULL || type == NULL) return OQ_E_MEMORY;
-  OQ_TRY(oq_edit_fresh_name(g->model, &name, hint));
   *blob = (oq_blob){.store = store, .size = size, .encoding = OQ_ENC_RAW};
   *c = (oq_const){.type = type, .blob = blob, .name = name};
-  OQ_TRY(oq_edit_add_value(g, &v, OQ_VALUE_CONST, name, type));
+  *out = c;
+  return OQ_OK;
+}
+
+static oq_status add_const(oq_graph *g, oq_value_id *out, const char *hint,
+                           oq_dtype t, const oq_shape *shape, oq_store *store,
+                           size_t size) {
+  oq_const *c;
+  oq_name name;
+  oq_value_id v;
+
+  OQ_TRY(oq_edit_fresh_name(g->model, &name, hint));
+  OQ_TRY(make_const(&c, g->model->arena, name, t, shape, store, size));
+  OQ_TRY(oq_edit_add_value(g, &v, OQ_VALUE_CONST, name, c->type));
   g->values[v.i].konst = c;
   OQ_TRY(oq_graph_list_init(g, v));
   *out = v;
@@ -166,6 +175,68 @@ oq_status oq_edit_add_const(oq_graph *g, oq_value_id *out, const char *hint,
   OQ_TRY(oq_store_new(&store, &bytes, t->size, g->model->alloc));
   if (t->size != 0) memcpy(bytes, t->data, t->size);
   return oq_edit_add_const_store(g, out, hint, t->dtype, &t->shape, store);
+}
+
+oq_status oq_edit_set_const(oq_graph *g, oq_value_id v, oq_dtype t,
+                            const oq_shape *shape, oq_store *bytes) {
+  size_t need, size;
+  oq_const *c;
+
+  OQ_TRY(oq_ir_keep_store(g->model, bytes));
+  if (!has_value(g, v) || g->values[v.i].kind != OQ_VALUE_CONST) {
+    return OQ_E_INTERNAL;
+  }
+  (void)oq_store_data(bytes, &size);
+  if (oq_shape_bytes(&need, shape, (int32_t)t) != OQ_OK || need != size) {
+    return OQ_E_INTERNAL;
+  }
+  OQ_TRY(make_const(&c, g->model->arena, g->values[v.i].name, t, shape, bytes,
+                    size));
+  c->extra = g->values[v.i].konst->extra;
+  g->values[v.i].konst = c;
+  g->values[v.i].type = c->type;
+  return OQ_OK;
+}
+
+/* Where the producer lists `v`, there is an absent output afterwards. */
+static oq_status become_const(oq_graph *g, oq_value_id v, const oq_const *c) {
+  oq_value *x = &g->values[v.i];
+
+  if (oq_node_ok(x->producer)) {
+    g->nodes[x->producer.i].out[x->producer_slot] = no_value;
+    x->producer.i = OQ_NONE;
+  }
+  x->kind = OQ_VALUE_CONST;
+  x->konst = c;
+  x->type = c->type;
+  return oq_graph_list_init(g, v);
+}
+
+oq_status oq_edit_make_const(oq_graph *g, oq_value_id v, const oq_ctensor *t) {
+  oq_store *store = NULL;
+  void *bytes = NULL;
+  oq_const *c;
+
+  if (!has_value(g, v) || g->values[v.i].kind != OQ_VALUE_RESULT) {
+    return OQ_E_INTERNAL;
+  }
+  OQ_TRY(oq_store_new(&store, &bytes, t->size, g->model->alloc));
+  if (t->size != 0) memcpy(bytes, t->data, t->size);
+  OQ_TRY(oq_ir_keep_store(g->model, store));
+  OQ_TRY(make_const(&c, g->model->arena, g->values[v.i].name, t->dtype,
+                    &t->shape, store, t->size));
+  return become_const(g, v, c);
+}
+
+oq_status oq_edit_share_const(oq_graph *g, oq_value_id v, const oq_const *of) {
+  oq_const *c = OQ_COPY_N(g->model->arena, oq_const, of, 1);
+
+  if (!has_value(g, v) || g->values[v.i].kind != OQ_VALUE_RESULT) {
+    return OQ_E_INTERNAL;
+  }
+  if (c == NULL) return OQ_E_MEMORY;
+  c->name = g->values[v.i].name;
+  return become_const(g, v, c);
 }
 
 /* ---- nodes -------------------------------------------------------------- */
@@ -269,6 +340,15 @@ oq_status oq_edit_remove_node(oq_graph *g, oq_node_id n) {
   for (uint32_t i = 0; i < node->n_out; i++) {
     if (oq_value_ok(node->out[i])) kill_value(g, node->out[i]);
   }
+  return OQ_OK;
+}
+
+oq_status oq_edit_trim_ports(oq_graph *g, oq_node_id n) {
+  if (!has_node(g, n)) return OQ_E_INTERNAL;
+
+  oq_node *x = &g->nodes[n.i];
+  while (x->n_in > 0 && !oq_value_ok(x->in[x->n_in - 1])) x->n_in--;
+  while (x->n_out > 0 && !oq_value_ok(x->out[x->n_out - 1])) x->n_out--;
   return OQ_OK;
 }
 
@@ -559,6 +639,22 @@ oq_status oq_edit_unlist_input(oq_graph *g, oq_value_id v) {
   g->n_inputs = n;
   g->values[v.i].also_input = false;
   return OQ_OK;
+}
+
+uint32_t oq_edit_unlist_constants(oq_graph *g) {
+  uint32_t n = 0, gone;
+
+  for (uint32_t i = 0; i < g->n_inputs; i++) {
+    oq_value *v = &g->values[g->inputs[i].i];
+    if (v->kind == OQ_VALUE_CONST) {
+      v->also_input = false;
+    } else {
+      g->inputs[n++] = g->inputs[i];
+    }
+  }
+  gone = g->n_inputs - n;
+  g->n_inputs = n;
+  return gone;
 }
 
 /* ---- dead things -------------------------------------------------------- */

@@ -304,6 +304,15 @@ oq_status oq_edit_add_const(oq_graph *g, oq_value_id *out, const char *hint,
 oq_status oq_edit_add_const_store(oq_graph *g, oq_value_id *out,
                                   const char *hint, oq_dtype t,
                                   const oq_shape *shape, oq_store *bytes);
+/* New numbers for an initializer, whatever their type and shape; it keeps its
+ * name and what else the file said of it.  The reference is taken over, also on
+ * failure. */
+oq_status oq_edit_set_const(oq_graph *g, oq_value_id v, oq_dtype t,
+                            const oq_shape *shape, oq_store *bytes);
+/* A RESULT becomes an initializer under its name: of these numbers (copied), or
+ * of those of another constant (shared).  Its producer no longer lists it. */
+oq_status oq_edit_make_const(oq_graph *g, oq_value_id v, const oq_ctensor *t);
+oq_status oq_edit_share_const(oq_graph *g, oq_value_id v, const oq_const *of);
 /* `v` may be OQ_NONE.  A slot behind the last input makes the node longer, with
  * absent inputs in between. */
 oq_status oq_edit_set_input(oq_graph *g, oq_node_id n, uint32_t slot,
@@ -326,6 +335,8 @@ oq_status oq_edit_remove_node(oq_graph *g, oq_node_id n);
  * output value keeps existing without producer until it is given elsewhere. */
 oq_status oq_edit_set_output(oq_graph *g, oq_node_id n, uint32_t slot,
                              oq_value_id v);
+/* Drops absent inputs and outputs at the end of the lists. */
+oq_status oq_edit_trim_ports(oq_graph *g, oq_node_id n);
 /* Both end the binding of the node (def, params). */
 oq_status oq_edit_set_attrs(oq_graph *g, oq_node_id n, const oq_attr *attrs,
                             uint32_t n_attrs);
@@ -336,6 +347,8 @@ oq_status oq_edit_set_prop(oq_model_ir *m, const char *key, const char *value);
 oq_status oq_edit_add_output(oq_graph *g, oq_value_id v);
 /* An initializer that is also listed as an input is taken off the inputs. */
 oq_status oq_edit_unlist_input(oq_graph *g, oq_value_id v);
+/* All of them; returns how many there were. */
+uint32_t oq_edit_unlist_constants(oq_graph *g);
 /* Drops unused constants and nodes whose results nobody needs, in `g` and all
  * graphs inside it; constants that are also inputs stay. */
 oq_status oq_edit_remove_dead(oq_graph *g, const oq_env *e);
