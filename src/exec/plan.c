@@ -50,25 +50,28 @@ static oq_status captures(const oq_value_id **out, uint32_t *n,
 }
 
 /* ---- what is needed ---------------------------------------------------- */
-static oq_status want(builder *b, oq_value_id v) {
+static oq_status want(builder *b, oq_value_id v, bool keep) {
   if (v.i >= b->g->n_values) {
     return oq_fail(b->e->diags, OQ_E_ARGUMENT, "plan.value", NULL,
                    "value %u is not one of the graph's %u", v.i,
                    b->g->n_values);
   }
   b->needed[v.i] = true;
-  b->keep[v.i] = true;
+  b->keep[v.i] = b->keep[v.i] || keep;
   return OQ_OK;
 }
 
 static oq_status want_all(builder *b) {
   if (b->opt == NULL || !b->opt->only_keep) {
     for (uint32_t i = 0; i < b->g->n_outputs; i++) {
-      OQ_TRY(want(b, b->g->outputs[i]));
+      OQ_TRY(want(b, b->g->outputs[i], true));
     }
   }
   for (uint32_t i = 0; b->opt != NULL && i < b->opt->n_keep; i++) {
-    OQ_TRY(want(b, b->opt->keep[i]));
+    OQ_TRY(want(b, b->opt->keep[i], true));
+  }
+  for (uint32_t i = 0; b->opt != NULL && i < b->opt->n_need; i++) {
+    OQ_TRY(want(b, b->opt->need[i], false));
   }
   return OQ_OK;
 }
