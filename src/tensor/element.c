@@ -266,11 +266,16 @@ static int64_t i64_e2m1(const uint8_t *p, size_t i) {
   return truncate_f64(f64_e2m1(p, i));
 }
 
-/* Nearest, ties to the even code; there is no NaN, it becomes 6. */
+/* Nearest, ties to the even code; there is no NaN, it becomes -0 as in the
+ * official cases. */
 static void set_f64_e2m1(uint8_t *p, size_t i, double v) {
   const double m = __builtin_fabs(v);
   uint32_t code = 0;
 
+  if (v != v) {
+    store_bits(p, i, 4, 8);
+    return;
+  }
   while (code < 7) {
     const double middle = (e2m1[code] + e2m1[code + 1]) / 2;
     if (m < middle || (m == middle && code % 2 == 0)) break;
