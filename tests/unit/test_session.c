@@ -35,7 +35,7 @@ static void close_all(fixture *f) {
 
 static oq_ctensor f32(const float *v, int64_t rows, int64_t cols) {
   return (oq_ctensor){
-      OQ_DT_F32, {2, {rows, cols}}, (size_t)(rows * cols) * sizeof *v, v};
+      OQ_DT_F32, {2, {rows, cols}}, (size_t)rows * (size_t)cols * sizeof *v, v};
 }
 
 static const float *value(const fixture *f, const char *name) {
