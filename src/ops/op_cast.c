@@ -95,6 +95,11 @@ static void set_packed(oq_tensor *out, size_t i, int64_t v) {
   oq_element_set_i64(out, i, has_sign && low >= half ? low - 2 * half : low);
 }
 
+/* There is no NaN: -0 takes its place. */
+static void set_f4(oq_tensor *out, size_t i, double v) {
+  oq_element_set_f64(out, i, v != v ? -0.0 : v);
+}
+
 /* One element at a time, for the types that no loop is made for. */
 static void cast_slow(oq_tensor *out, const oq_ctensor *in, size_t n,
                       const cast_params *p) {
@@ -106,6 +111,8 @@ static void cast_slow(oq_tensor *out, const oq_ctensor *in, size_t n,
                               p->saturate != 0);
     else if (out->dtype == OQ_DT_F8E8M0)
       bytes[i] = e8m0_of(oq_element_f64(in, i), p);
+    else if (out->dtype == OQ_DT_F4E2M1)
+      set_f4(out, i, oq_element_f64(in, i));
     else if (is_packed_int(out->dtype))
       set_packed(out, i, oq_element_i64(in, i));
     else if (is_integer(in->dtype))
