@@ -167,6 +167,7 @@ static oq_status gemm_run(oq_run *r) {
   const oq_ctensor *const c = r->n_in > 2 ? r->in[2] : NULL;
   const float beta = c == NULL ? 0.0f : p->beta;
 
+  if (r->out[0].size == 0) return OQ_OK;
   if (narrow_float(r->in[0]->dtype)) return gemm_f32(r, &q, p->alpha, c, beta);
   if (c != NULL)
     spread_c(r->out[0].data, q.m, q.n, c->data, &c->shape,
@@ -326,6 +327,7 @@ static oq_status matmul_run(oq_run *r) {
   product q = matmul_product(a, b);
   oq_shape out;
 
+  if (r->out[0].size == 0) return OQ_OK;
   if (!oq_shape_broadcast(&out, &sa, &sb)) return OQ_E_INTERNAL;
   batch_run u = {r->k,
                  t,
