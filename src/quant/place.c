@@ -366,22 +366,40 @@ static bool result_wanted(const placer *p, oq_node_id n) {
   return false;
 }
 
+/* One integer input is enough: of two inputs one then takes a Q, where a float
+ * node between integer neighbours would take a DQ before it and a Q behind. */
 static bool inputs_ready(const placer *p, oq_node_id n,
                          const oq_node_id *owner) {
   const oq_node *node = oq_graph_node(p->g, n);
-  bool any = false;
 
   for (uint32_t i = 0; i < node->n_in; i++) {
     if (!oq_value_ok(node->in[i]) || !carries_data(p, n, i)) continue;
-    any = true;
-    if (is_integer(p, owner[node->in[i].i])) continue;
+    if (is_integer(p, owner[node->in[i].i])) return true;
     /* Moving bytes is cheaper than moving floats, whoever made them. */
     if (plan_of(p, n)->rule->same_params &&
         p->g->values[node->in[i].i].kind == OQ_VALUE_INPUT)
-      continue;
-    return false;
+      return true;
   }
-  return any;
+  return false;
+}
+
+static uint64_t elements(const placer *p, oq_value_id v) {
+  const oq_stats_entry *e =
+      p->in->stats ? oq_stats_find(p->in->stats, oq_value_text(p->g, v)) : NULL;
+  size_t n;
+
+  if (!e || e->shape.rank == OQ_NONE || oq_shape_count(&n, &e->shape) != OQ_OK)
+    return 0;
+  return n;
+}
+
+/* A pooling that shrinks its input well is worth running on integers even if
+ * its result is read as float: there is less to dequantize behind it. */
+static bool shrinks(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  return plan_of(p, n)->rule->pools &&
+         elements(p, node->in[0]) >= 4 * elements(p, node->out[0]);
 }
 
 static bool give_up(placer *p, oq_node_id n, const char *why) {
@@ -406,7 +424,8 @@ static void settle(placer *p, const oq_node_id *owner) {
     for (uint32_t i = p->n_order; i-- > 0;) {
       const oq_node_id n = p->order[i];
 
-      if (is_integer(p, n) && !is_linear(p, n) && !result_wanted(p, n))
+      if (is_integer(p, n) && !is_linear(p, n) && !result_wanted(p, n) &&
+          !shrinks(p, n))
         changed = give_up(p, n, "its result is read as float");
     }
   }
