@@ -10,8 +10,7 @@
 
 #include "kern/k_math.h"
 
-/* ---- one input: float ------------------------------------------------------
- */
+/* ---- one input: float ---------------------------------------------------- */
 #define UNARY_F32(name, expr)                                                  \
   static void name##_f32(float *y, const float *x, size_t n, const float *p) { \
     const float p0 = p[0], p1 = p[1], p2 = p[2];                               \
@@ -126,8 +125,7 @@ UNARY_F32(erf, oq_k_erf(v))
 UNARY_F32(sin, (float)sin((double)v))
 UNARY_F32(cos, (float)cos((double)v))
 
-/* ---- one input: double ------------------------------------------------------
- */
+/* ---- one input: double --------------------------------------------------- */
 static double clip_double(double v, double lo, double hi) {
   const double a = v < lo ? lo : v;
 
@@ -181,8 +179,7 @@ static double round_f64(double v, const double *p) {
   return copysign(a < 0x1p52 ? (a + 0x1p52) - 0x1p52 : a, v);
 }
 
-/* ---- one input: integers ----------------------------------------------------
- */
+/* ---- one input: integers ------------------------------------------------- */
 static int64_t wrap_neg(int64_t v) { return (int64_t)(0 - (uint64_t)v); }
 static int64_t abs_i64(int64_t v) { return v < 0 ? wrap_neg(v) : v; }
 static int64_t relu_i64(int64_t v) { return v < 0 ? 0 : v; }
@@ -225,8 +222,7 @@ const oq_unary oq_k_sin = {OP(sin)};
 const oq_unary oq_k_cos = {OP(cos)};
 const oq_unary oq_k_not = {.i64 = not_i64};
 
-/* ---- two inputs
- * -------------------------------------------------------------- */
+/* ---- two inputs ---------------------------------------------------------- */
 /* The three shapes of a run that broadcasting leaves; a loop each. */
 #define RUN2(TY, T, name, expr)                                         \
   static void name(TY *y, const T *a, size_t sa, const T *b, size_t sb, \
@@ -371,8 +367,7 @@ const oq_compare oq_k_and = {.i64 = and_i64};
 const oq_compare oq_k_or = {.i64 = or_i64};
 const oq_compare oq_k_xor = {.i64 = xor_i64};
 
-/* ---- selection
- * ---------------------------------------------------------------- */
+/* ---- selection ----------------------------------------------------------- */
 #define SELECT(T)                                                       \
   static void select_##T(T *y, const uint8_t *c, size_t sc, const T *a, \
                          size_t sa, const T *b, size_t sb, size_t n) {  \

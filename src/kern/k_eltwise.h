@@ -27,8 +27,7 @@ size_t oq_k_class_size(oq_num_class c);
 void oq_k_load(void *to, const void *from, size_t at, size_t n, int32_t dtype);
 void oq_k_store(void *to, size_t at, const void *from, size_t n, int32_t dtype);
 
-/* ---- one input ------------------------------------------------------------
- */
+/* ---- one input ----------------------------------------------------------- */
 #define OQ_UNARY_PARAMS 4
 /* y may be x. */
 typedef void (*oq_unary_f32)(float *y, const float *x, size_t n,
@@ -48,8 +47,7 @@ extern const oq_unary oq_k_sqrt, oq_k_exp_op, oq_k_log_op, oq_k_reciprocal,
     oq_k_neg, oq_k_abs, oq_k_floor, oq_k_ceil, oq_k_round, oq_k_sign,
     oq_k_erf_op, oq_k_sin, oq_k_cos, oq_k_not;
 
-/* ---- two inputs -----------------------------------------------------------
- */
+/* ---- two inputs ---------------------------------------------------------- */
 /* y[i] = a[i * sa] op b[i * sb]; sa, sb are 0 or 1; y may be a or b where their
  * step is 1. */
 typedef struct oq_binary {
@@ -89,8 +87,7 @@ void oq_k_select(void *y, const uint8_t *c, size_t sc, const void *a, size_t sa,
 /* y[0..n) = x[0] of `size` bytes. */
 void oq_k_fill(void *y, const void *x, size_t n, size_t size);
 
-/* ---- between element types (Cast) ------------------------------------------
- */
+/* ---- between element types (Cast) ---------------------------------------- */
 /* Widened elements of class `from` to elements of `dtype`.  Floats become
  * integers by cutting off the fraction; what does not fit saturates at 32 bits
  * and is cut to its low bits below; NaN becomes 0. */

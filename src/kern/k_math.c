@@ -16,8 +16,7 @@ LOOP(tanh, oq_k_tanh)
 LOOP(sigmoid, oq_k_sigmoid)
 LOOP(erf, oq_k_erf)
 
-/* ---- pow ------------------------------------------------------------------
- */
+/* ---- pow ----------------------------------------------------------------- */
 /* log2 of a positive finite number, absolute error below 1e-14. */
 static double log2_f64(double x) {
   uint64_t u;

@@ -113,8 +113,7 @@ void oq_k_store(void *to, size_t at, const void *from, size_t n,
   if (t != NULL) t->store(to, at, from, n);
 }
 
-/* ---- conversion ------------------------------------------------------------
- */
+/* ---- conversion ---------------------------------------------------------- */
 /* To float32 rounded to odd: what is cut off leaves a trace in the last bit, so
  * that rounding once more to a smaller type rounds the number itself. */
 static float odd_f32(double v) {

@@ -9,8 +9,7 @@
 
 #include "kern/tables.h"
 
-/* ---- statistics -----------------------------------------------------------
- */
+/* ---- statistics ---------------------------------------------------------- */
 enum { LANES = 8 };
 
 /* Counts fit 32 bits per block. */
@@ -117,8 +116,7 @@ static void dequantize_i8(float *y, const int8_t *x, size_t n, float scale,
   for (size_t i = 0; i < n; i++) y[i] = (float)((int32_t)x[i] - zero) * scale;
 }
 
-/* ---- reference GEMM --------------------------------------------------------
- */
+/* ---- reference GEMM ------------------------------------------------------ */
 /* The sum over k is in order, one float accumulator per element: the same bits
  * everywhere, and for either layout of a and b. */
 enum { TILE_N = 64 };
@@ -166,8 +164,7 @@ void oq_gemm_reference(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
   }
 }
 
-/* ---- tables ----------------------------------------------------------------
- */
+/* ---- tables -------------------------------------------------------------- */
 #define PLAIN                                                 \
   .minmax_f32 = minmax_f32, .quantize_u8 = quantize_u8,       \
   .quantize_i8 = quantize_i8, .dequantize_u8 = dequantize_u8, \

@@ -23,8 +23,7 @@ static const char *name_text(const oq_graph *g, oq_name n) {
   return oq_names_text(g->model->names, n);
 }
 
-/* ---- one attribute --------------------------------------------------------
- */
+/* ---- one attribute ------------------------------------------------------- */
 static const oq_attr_def *find_def(const oq_op_def *row, const char *name) {
   for (uint32_t i = 0; i < row->n_attrs; i++)
     if (strcmp(row->attrs[i].name, name) == 0) return &row->attrs[i];
@@ -211,8 +210,7 @@ static oq_status bind_attrs(oq_graph *g, oq_node *n, const oq_env *e) {
   return OQ_OK;
 }
 
-/* ---- one node -------------------------------------------------------------
- */
+/* ---- one node ------------------------------------------------------------ */
 static oq_status check_arity(const oq_graph *g, const oq_node *n,
                              oq_diags *diags) {
   const oq_op_def *const row = n->def;
@@ -285,8 +283,7 @@ static oq_status bind_node(binder *b, oq_graph *g, oq_node *n) {
   return s;
 }
 
-/* ---- a graph and its bodies -----------------------------------------------
- */
+/* ---- a graph and its bodies ---------------------------------------------- */
 static oq_status bind_graph(binder *b, oq_graph *g, unsigned depth);
 
 static oq_status bind_bodies(binder *b, oq_graph *g, const oq_node *n,

@@ -21,8 +21,7 @@ static oq_status refuse(const oq_run *r, oq_dtype t) {
                      oq_dtype_text(t));
 }
 
-/* ---- one input ------------------------------------------------------------
- */
+/* ---- one input ----------------------------------------------------------- */
 /* Integers without a loop of their own go through double. */
 static bool by_function(const oq_unary *f, block *b, oq_num_class cls, size_t n,
                         const double *p) {
@@ -80,8 +79,7 @@ oq_status oq_eltwise_map(oq_run *r, const oq_unary *f,
   return OQ_OK;
 }
 
-/* ---- two inputs ------------------------------------------------------------
- */
+/* ---- two inputs ---------------------------------------------------------- */
 typedef struct pair { /* one run: y[0..n), a and b with a step of 0 or 1 */
   void *y;
   const void *a, *b;

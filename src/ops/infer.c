@@ -9,8 +9,7 @@
 /* Values up to this many elements are followed: shapes, axes, scales. */
 #define KNOWN_MAX 4096
 
-/* ---- one node on known inputs ---------------------------------------------
- */
+/* ---- one node on known inputs -------------------------------------------- */
 static bool all_concrete(const oq_type *types, uint32_t n, const oq_node *node,
                          size_t max_elements) {
   for (uint32_t i = 0; i < n; i++) {
@@ -124,8 +123,7 @@ oq_status oq_op_eval(oq_tensor *out, const oq_graph *g, oq_node_id id,
   return OQ_OK;
 }
 
-/* ---- the walk -------------------------------------------------------------
- */
+/* ---- the walk ------------------------------------------------------------ */
 typedef struct walk {
   const oq_graph *g;
   oq_arena *a; /* results and known values */
@@ -250,8 +248,7 @@ static oq_status eval_node(walk *w, oq_node_id id, oq_infer *x,
   return OQ_OK;
 }
 
-/* ---- rule against declaration ---------------------------------------------
- */
+/* ---- rule against declaration -------------------------------------------- */
 static void contradict(const walk *w, oq_value_id v, const char *what) {
   oq_where place = OQ_WHERE_INIT;
 

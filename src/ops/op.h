@@ -74,7 +74,7 @@ typedef struct oq_attr_def {
     .min = 1, .max = 0                                                   \
   }
 
-/* ---- quantization facts ------------------------------------------------- */
+/* ---- quantization facts -------------------------------------------------- */
 typedef enum oq_quant_class {
   OQ_Q_OPAQUE = 0, /* unknown: keep it and its neighbourhood in float */
   OQ_Q_NEVER,      /* shapes, indices, control: nothing to quantize */
@@ -124,7 +124,7 @@ typedef struct oq_infer {
   oq_diags *diags;
 } oq_infer;
 
-/* ---- kernels ------------------------------------------------------------ */
+/* ---- kernels ------------------------------------------------------------- */
 struct oq_kernels;
 struct oq_session;
 
@@ -205,8 +205,7 @@ const oq_op_def *oq_op_find(const char *domain, const char *op, int64_t opset,
 const oq_op_family *const *oq_op_families(uint32_t *n);
 const char *oq_quant_class_text(oq_quant_class c);
 
-/* ---- bind.c ---------------------------------------------------------------
- */
+/* ---- bind.c -------------------------------------------------------------- */
 /* Gives each node of the main graph and all bodies its row and params (in the
  * model's arena).  Unknown operators stay opaque (def NULL) without a finding;
  * a known operator whose attributes or arity are wrong is OQ_E_MODEL naming
@@ -214,8 +213,7 @@ const char *oq_quant_class_text(oq_quant_class c);
 oq_status oq_ops_bind(oq_model_ir *m, const oq_env *e);
 oq_status oq_ops_bind_node(oq_graph *g, oq_node_id n, const oq_env *e);
 
-/* ---- infer.c --------------------------------------------------------------
- */
+/* ---- infer.c ------------------------------------------------------------- */
 /* Types of all values as far as they follow from inputs and constants; kept in
  * a side table indexed by value id (NULL = unknown).  Declared types are used
  * where a rule does not know; a contradiction is a finding, not an error. */

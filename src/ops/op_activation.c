@@ -64,8 +64,7 @@ static const oq_attr_def shrink_attrs[] = {
     OQ_A_F32(act_params, b, "bias", 0.0),
 };
 
-/* ---- Celu -------------------------------------------------------------------
- */
+/* ---- Celu ---------------------------------------------------------------- */
 static oq_status celu_check(const oq_graph *g, const oq_node *n, void *params,
                             oq_diags *d) {
   const act_params *const p = params;
@@ -77,8 +76,7 @@ static oq_status celu_check(const oq_graph *g, const oq_node *n, void *params,
                  "attribute 'alpha' is 0, by which Celu divides");
 }
 
-/* ---- Gelu -------------------------------------------------------------------
- */
+/* ---- Gelu ---------------------------------------------------------------- */
 typedef struct gelu_params {
   int32_t approximate; /* 0 none, 1 tanh */
 } gelu_params;
@@ -94,8 +92,7 @@ static oq_status gelu_run(oq_run *r) {
   return run_plain(r, p->approximate != 0 ? &oq_k_gelu_tanh : &oq_k_gelu);
 }
 
-/* ---- Clip -------------------------------------------------------------------
- */
+/* ---- Clip ---------------------------------------------------------------- */
 static const oq_attr_def clip_attrs[] = {
     OQ_A_F32(act_params, a, "min", -(double)FLT_MAX),
     OQ_A_F32(act_params, b, "max", (double)FLT_MAX),
@@ -153,8 +150,7 @@ static oq_status clip_run(oq_run *r) {
                                                      : clip_ints(r);
 }
 
-/* ---- PRelu ------------------------------------------------------------------
- */
+/* ---- PRelu --------------------------------------------------------------- */
 /* The slope is broadcast to the input, never the other way round. */
 static oq_status prelu_infer(oq_infer *x) {
   oq_type *const out = &x->out[0];
@@ -175,8 +171,32 @@ static oq_status prelu_infer(oq_infer *x) {
 
 static oq_status prelu_run(oq_run *r) { return oq_eltwise_zip(r, &oq_k_prelu); }
 
-/* ---- table ------------------------------------------------------------------
- */
+/* Up to opset 6 a list of slopes means one per channel, axis 1. */
+static oq_status prelu6_infer(oq_infer *x) {
+  const oq_type *const t = oq_infer_in(x, 0), *const s = oq_infer_in(x, 1);
+
+  OQ_TRY(oq_infer_same_dtypes(x, 0, 2));
+  if (t != NULL && s != NULL && t->has_rank && s->has_rank &&
+      (s->rank > 1 || (s->rank == 1 && s->dim[0].size != 1 &&
+                       (t->rank < 2 || (t->dim[1].size >= 0 &&
+                                        t->dim[1].size != s->dim[0].size)))))
+    return oq_infer_fail(x, OQ_E_MODEL, "prelu.slope",
+                         "the slope has neither one element nor one per "
+                         "channel");
+  return oq_infer_same(x);
+}
+
+static oq_status prelu6_run(oq_run *r) {
+  oq_ctensor slope = *r->in[1];
+
+  if (slope.shape.rank == 1 && slope.shape.dim[0] == 1) slope.shape.rank = 0;
+  if (slope.shape.rank == 1)
+    while (slope.shape.rank + 1 < r->in[0]->shape.rank)
+      slope.shape.dim[slope.shape.rank++] = 1;
+  return oq_eltwise_pair(r, &oq_k_prelu, &r->out[0], r->in[0], &slope);
+}
+
+/* ---- table --------------------------------------------------------------- */
 #define UNARY                                                         \
   .domain = "", .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, \
   .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_FLOAT, .infer = oq_infer_same
@@ -196,7 +216,7 @@ static const oq_op_def defs[] = {
      .check = celu_check, .run = celu_run, .quant = MAP_Q},
     {.domain = "",
      .name = "Clip",
-     .since = 7,
+     .since = 6,
      .last = 10,
      .min_in = 1,
      .max_in = 1,
@@ -221,20 +241,33 @@ static const oq_op_def defs[] = {
      .infer = clip_infer,
      .run = clip_run,
      .quant = {.cls = OQ_Q_CLAMP, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}},
-    {UNARY, .name = "Elu", .since = 7, .last = 27, PARAMS(alpha_one_attrs),
+    {UNARY, .name = "Elu", .since = 6, .last = 27, PARAMS(alpha_one_attrs),
      .run = elu_run, .quant = MAP_Q},
     {UNARY, .name = "Gelu", .since = 20, .last = 27,
      .params_size = sizeof(gelu_params), OQ_ATTRS(gelu_attrs), .run = gelu_run,
      .quant = MAP_Q},
-    {UNARY, .name = "HardSigmoid", .since = 7, .last = 27,
+    {UNARY, .name = "HardSigmoid", .since = 6, .last = 27,
      PARAMS(hard_sigmoid_attrs), .run = hard_sigmoid_run,
      .quant = RANGE_Q(0.0f, 1.0f)},
     {UNARY, .name = "HardSwish", .since = 14, .last = 27, .run = hard_swish_run,
      .quant = MAP_Q},
-    {UNARY, .name = "LeakyRelu", .since = 7, .last = 27, PARAMS(leaky_attrs),
+    {UNARY, .name = "LeakyRelu", .since = 6, .last = 27, PARAMS(leaky_attrs),
      .run = leaky_run, .quant = MAP_Q},
     {UNARY, .name = "Mish", .since = 18, .last = 27, .run = mish_run,
      .quant = MAP_Q},
+    {.domain = "",
+     .name = "PRelu",
+     .since = 6,
+     .last = 6,
+     .min_in = 2,
+     .max_in = 2,
+     .min_out = 1,
+     .max_out = 1,
+     .flags = OQ_OP_INPLACE,
+     .dtypes = OQ_DTM_NUMERIC,
+     .infer = prelu6_infer,
+     .run = prelu6_run,
+     .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_DATA}}},
     {.domain = "",
      .name = "PRelu",
      .since = 7,
@@ -250,7 +283,7 @@ static const oq_op_def defs[] = {
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_DATA}}},
     {.domain = "",
      .name = "Relu",
-     .since = 7,
+     .since = 6,
      .last = 27,
      .min_in = 1,
      .max_in = 1,
@@ -261,7 +294,7 @@ static const oq_op_def defs[] = {
      .infer = oq_infer_same,
      .run = relu_run,
      .quant = {.cls = OQ_Q_CLAMP, .role = {OQ_ROLE_DATA}}},
-    {UNARY, .name = "Selu", .since = 7, .last = 27, PARAMS(selu_attrs),
+    {UNARY, .name = "Selu", .since = 6, .last = 27, PARAMS(selu_attrs),
      .run = selu_run, .quant = MAP_Q},
     {.domain = "",
      .name = "Shrink",
@@ -277,15 +310,15 @@ static const oq_op_def defs[] = {
      .infer = oq_infer_same,
      .run = shrink_run,
      .quant = MAP_Q},
-    {UNARY, .name = "Sigmoid", .since = 7, .last = 27, .run = sigmoid_run,
+    {UNARY, .name = "Sigmoid", .since = 6, .last = 27, .run = sigmoid_run,
      .quant = RANGE_Q(0.0f, 1.0f)},
-    {UNARY, .name = "Softplus", .since = 7, .last = 27, .run = softplus_run,
+    {UNARY, .name = "Softplus", .since = 6, .last = 27, .run = softplus_run,
      .quant = MAP_Q},
-    {UNARY, .name = "Softsign", .since = 7, .last = 27, .run = softsign_run,
+    {UNARY, .name = "Softsign", .since = 6, .last = 27, .run = softsign_run,
      .quant = RANGE_Q(-1.0f, 1.0f)},
     {UNARY, .name = "Swish", .since = 24, .last = 27, PARAMS(alpha_one_attrs),
      .run = swish_run, .quant = MAP_Q},
-    {UNARY, .name = "Tanh", .since = 7, .last = 27, .run = tanh_run,
+    {UNARY, .name = "Tanh", .since = 6, .last = 27, .run = tanh_run,
      .quant = RANGE_Q(-1.0f, 1.0f)},
     {UNARY, .name = "ThresholdedRelu", .since = 10, .last = 27,
      PARAMS(alpha_one_attrs), .run = thresholded_run, .quant = MAP_Q},

@@ -22,8 +22,71 @@ FOLD(max, oq_k_max)
 FOLD(min, oq_k_min)
 FOLD(sum, oq_k_add)
 
-/* ---- Mean
- * -------------------------------------------------------------------- */
+/* ---- opset 6 ------------------------------------------------------------- */
+/* The second input is repeated only if 'broadcast' says so, and then aligned
+ * with the first from 'axis' on, or at the end. */
+typedef struct legacy_params {
+  int64_t axis, broadcast;
+  bool has_axis;
+} legacy_params;
+
+static const oq_attr_def legacy_attrs[] = {
+    {.name = "axis",
+     .kind = OQ_ATTR_I64,
+     .offset = offsetof(legacy_params, axis),
+     .set_offset = offsetof(legacy_params, has_axis),
+     .min = 1,
+     .max = 0},
+    OQ_A_I64(legacy_params, broadcast, "broadcast", 0, 0, 1),
+};
+
+/* The shape of b as today's rules want it; false if it does not fit into a. */
+static bool legacy_shape(oq_shape *out, const oq_shape *a, const oq_shape *b,
+                         const legacy_params *p) {
+  oq_shape all;
+
+  *out = *b;
+  if (p->broadcast == 0) return oq_shape_equal(a, b);
+  if (b->rank > a->rank) return false;
+  const int64_t room = (int64_t)a->rank - (int64_t)b->rank;
+  int64_t axis = p->has_axis ? p->axis : room;
+  if (axis < 0) axis += (int64_t)a->rank;
+  if (axis < 0 || axis > room) return false;
+  while ((int64_t)out->rank < (int64_t)a->rank - axis)
+    out->dim[out->rank++] = 1;
+  return oq_shape_broadcast(&all, a, out) && oq_shape_equal(&all, a);
+}
+
+static oq_status legacy_infer(oq_infer *x) {
+  oq_shape a, b, fitted;
+
+  OQ_TRY(oq_infer_same_dtypes(x, 0, 2));
+  if (oq_infer_shape(&a, x, 0) && oq_infer_shape(&b, x, 1) &&
+      !legacy_shape(&fitted, &a, &b, x->params))
+    return oq_infer_fail(x, OQ_E_MODEL, "op.broadcast",
+                         "input 1 does not fit into input 0 as 'broadcast' and "
+                         "'axis' say");
+  return oq_infer_same(x);
+}
+
+static oq_status legacy_run(oq_run *r, const oq_binary *f) {
+  oq_ctensor b = *r->in[1];
+
+  if (!legacy_shape(&b.shape, &r->in[0]->shape, &r->in[1]->shape, r->params))
+    return oq_run_fail(r, OQ_E_MODEL, "op.broadcast",
+                       "input 1 does not fit into input 0");
+  return oq_eltwise_pair(r, f, &r->out[0], r->in[0], &b);
+}
+
+#define LEGACY(name, loop) \
+  static oq_status name##_run(oq_run *r) { return legacy_run(r, &(loop)); }
+LEGACY(add6, oq_k_add)
+LEGACY(sub6, oq_k_sub)
+LEGACY(mul6, oq_k_mul)
+LEGACY(div6, oq_k_div)
+LEGACY(pow6, oq_k_power)
+
+/* ---- Mean ---------------------------------------------------------------- */
 static oq_status mean_run(oq_run *r) {
   const oq_ctensor sum = oq_tensor_const(&r->out[0]);
   uint64_t room = 0;
@@ -35,8 +98,7 @@ static oq_status mean_run(oq_run *r) {
   return oq_eltwise_pair(r, &oq_k_div, &r->out[0], &sum, &divisor);
 }
 
-/* ---- Mod
- * --------------------------------------------------------------------- */
+/* ---- Mod ----------------------------------------------------------------- */
 typedef struct mod_params {
   int64_t fmod;
 } mod_params;
@@ -61,8 +123,7 @@ static oq_status mod_run(oq_run *r) {
   return oq_eltwise_zip(r, p->fmod != 0 ? &oq_k_fmod : &oq_k_mod);
 }
 
-/* ---- Pow
- * --------------------------------------------------------------------- */
+/* ---- Pow ----------------------------------------------------------------- */
 /* The exponent has a type of its own; it is brought to that of the base, or,
  * for an integer base and a float exponent, both to double. */
 static oq_status converted(oq_ctensor *out, oq_run *r, const oq_ctensor *t,
@@ -112,14 +173,18 @@ static oq_status pow_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * -------------------------------------------------------------------- */
+/* ---- table --------------------------------------------------------------- */
 #define TWO                                                         \
   .domain = "", .last = 27, .min_in = 2, .max_in = 2, .min_out = 1, \
   .max_out = 1, .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_NUMERIC
+#define OLD                                                                    \
+  .domain = "", .since = 6, .last = 6, .min_in = 2, .max_in = 2, .min_out = 1, \
+  .max_out = 1, .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_NUMERIC,              \
+  .params_size = sizeof(legacy_params), OQ_ATTRS(legacy_attrs),                \
+  .infer = legacy_infer
 /* Not in place: the first input may also be a later one. */
 #define MANY                                                                \
-  .domain = "", .since = 7, .last = 27, .min_in = 1, .max_in = OQ_OPS_MANY, \
+  .domain = "", .since = 6, .last = 27, .min_in = 1, .max_in = OQ_OPS_MANY, \
   .min_out = 1, .max_out = 1
 #define JOIN_Q                                               \
   {                                                          \
@@ -127,8 +192,10 @@ static oq_status pow_run(oq_run *r) {
   }
 
 static const oq_op_def defs[] = {
+    {OLD, .name = "Add", .run = add6_run, .quant = JOIN_Q},
     {TWO, .name = "Add", .since = 7, .infer = arith_infer, .run = add_run,
      .quant = JOIN_Q},
+    {OLD, .name = "Div", .run = div6_run, .quant = JOIN_Q},
     {TWO, .name = "Div", .since = 7, .infer = arith_infer, .run = div_run,
      .quant = JOIN_Q},
     {MANY, .name = "Max", .dtypes = OQ_DTM_NUMERIC, .infer = arith_infer,
@@ -140,11 +207,15 @@ static const oq_op_def defs[] = {
     {TWO, .name = "Mod", .since = 10, .params_size = sizeof(mod_params),
      OQ_ATTRS(mod_attrs), .infer = mod_infer, .run = mod_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_DATA}}},
+    {OLD, .name = "Mul", .run = mul6_run, .quant = JOIN_Q},
     {TWO, .name = "Mul", .since = 7, .infer = arith_infer, .run = mul_run,
      .quant = JOIN_Q},
+    {OLD, .name = "Pow", .run = pow6_run,
+     .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_DATA}}},
     {TWO, .name = "Pow", .since = 7, .infer = oq_infer_broadcast,
      .run = pow_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_DATA}}},
+    {OLD, .name = "Sub", .run = sub6_run, .quant = JOIN_Q},
     {TWO, .name = "Sub", .since = 7, .infer = arith_infer, .run = sub_run,
      .quant = JOIN_Q},
     {MANY, .name = "Sum", .dtypes = OQ_DTM_FLOAT, .infer = arith_infer,

@@ -29,8 +29,7 @@ static const oq_attr_def cast24_attrs[] = {TO, SATURATE, ROUND_MODE};
 static const oq_attr_def like19_attrs[] = {SATURATE};
 static const oq_attr_def like24_attrs[] = {SATURATE, ROUND_MODE};
 
-/* ---- rules
- * ---------------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------- */
 static oq_status infer_to(oq_infer *x, int64_t to) {
   const oq_type *const in = oq_infer_in(x, 0);
 
@@ -54,8 +53,7 @@ static oq_status like_infer(oq_infer *x) {
   return t == OQ_DT_NONE ? OQ_OK : infer_to(x, (int64_t)t);
 }
 
-/* ---- kernels
- * ---------------------------------------------------------------------- */
+/* ---- kernels ------------------------------------------------------------- */
 /* Up: the next power of two away from zero; ties of "nearest" go up. */
 static uint8_t e8m0_of(double v, const cast_params *p) {
   int exponent;
@@ -171,8 +169,7 @@ static oq_status cast_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * ------------------------------------------------------------------------ */
+/* ---- table --------------------------------------------------------------- */
 #define NUMERIC_IN (OQ_DTM_ALL & ~OQ_DTM(STRING) & ~OQ_DTM(C64) & ~OQ_DTM(C128))
 #define CAST(from, to, table)                                                 \
   {                                                                           \
@@ -189,7 +186,7 @@ static oq_status cast_run(oq_run *r) {
   .infer = like_infer, .run = cast_run, .quant = {.cls = OQ_Q_NEVER}
 
 static const oq_op_def defs[] = {
-    CAST(7, 18, cast7_attrs),
+    CAST(6, 18, cast7_attrs),
     CAST(19, 23, cast19_attrs),
     CAST(24, 27, cast24_attrs),
     {LIKE, .since = 15, .last = 18},

@@ -26,8 +26,7 @@ static oq_status not_run(oq_run *r) {
   return oq_eltwise_map(r, &oq_k_not, none);
 }
 
-/* ---- Where
- * ------------------------------------------------------------------- */
+/* ---- Where --------------------------------------------------------------- */
 static oq_status where_infer(oq_infer *x) {
   const oq_dtype c = oq_infer_dtype(x, 0);
   oq_dtype t = oq_infer_dtype(x, 1);
@@ -71,8 +70,7 @@ static oq_status where_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * -------------------------------------------------------------------- */
+/* ---- table --------------------------------------------------------------- */
 #define COMPARE(op, from, types, f)                                       \
   {                                                                       \
     .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 2, \
@@ -92,7 +90,7 @@ static const oq_op_def defs[] = {
     COMPARE("LessOrEqual", 12, NUMBERS, less_equal_run),
     {.domain = "",
      .name = "Not",
-     .since = 7,
+     .since = 6,
      .last = 27,
      .min_in = 1,
      .max_in = 1,

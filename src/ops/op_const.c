@@ -4,8 +4,7 @@
 #include "kern/k_eltwise.h"
 #include "ops/op.h"
 
-/* ---- Constant
- * ----------------------------------------------------------------- */
+/* ---- Constant ------------------------------------------------------------ */
 typedef struct constant_params {
   oq_tensor_attr value;
   const oq_attr *sparse_value, *value_strings;
@@ -115,8 +114,7 @@ static oq_status constant_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- ConstantOfShape
- * ------------------------------------------------------------ */
+/* ---- ConstantOfShape ----------------------------------------------------- */
 typedef struct filled_params {
   oq_tensor_attr value;
 } filled_params;
@@ -213,8 +211,7 @@ static oq_status filled_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * ------------------------------------------------------------------------ */
+/* ---- table --------------------------------------------------------------- */
 #define CONSTANT(from, to, table)                                          \
   {                                                                        \
     .domain = "", .name = "Constant", .since = (from), .last = (to),       \
@@ -227,7 +224,7 @@ static oq_status filled_run(oq_run *r) {
   }
 
 static const oq_op_def defs[] = {
-    CONSTANT(7, 10, constant9_attrs),
+    CONSTANT(6, 10, constant9_attrs),
     CONSTANT(11, 11, constant11_attrs),
     CONSTANT(12, 27, constant12_attrs),
     {.domain = "",

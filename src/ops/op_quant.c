@@ -37,8 +37,7 @@ static oq_status no_axis_check(const oq_graph *g, const oq_node *n,
   return OQ_OK;
 }
 
-/* ---- granularity
- * ------------------------------------------------------------------- */
+/* ---- granularity --------------------------------------------------------- */
 /* x as outer x d x inner around the axis; scale number of element (o, k, i):
  * per tensor 0, per axis k, blocked (o * n_blocks + k / block) * inner + i. */
 typedef struct layout {
@@ -94,9 +93,7 @@ static bool find_layout(layout *l, const oq_shape *x, const oq_shape *s,
   return s->rank == 1 && s->dim[0] == x->dim[axis];
 }
 
-/* ---- rules
- * ---------------------------------------------------------------------------
- */
+/* ---- rules --------------------------------------------------------------- */
 static bool same_numbering(const oq_shape *a, const oq_shape *b) {
   size_t n, m;
 
@@ -187,9 +184,7 @@ static oq_status dq_infer(oq_infer *x) {
   return set_dtype(x, t, OQ_DTM(F32) | OQ_DTM(F16) | OQ_DTM(BF16));
 }
 
-/* ---- walking
- * ---------------------------------------------------------------------------
- */
+/* ---- walking ------------------------------------------------------------- */
 /* What one call works on; scales and zero points as numbers. */
 typedef struct task {
   oq_run *r;
@@ -273,8 +268,7 @@ static size_t width_of(size_t n, size_t i) {
   return n - i < BLOCK ? n - i : BLOCK;
 }
 
-/* ---- QuantizeLinear
- * --------------------------------------------------------------------- */
+/* ---- QuantizeLinear ------------------------------------------------------ */
 static void load_floats(float *to, const oq_ctensor *x, size_t at, size_t n) {
   if (oq_k_class((int32_t)x->dtype) == OQ_NUM_F32) {
     oq_k_load(to, x->data, at, n, (int32_t)x->dtype);
@@ -377,8 +371,7 @@ static oq_status q_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- DequantizeLinear
- * -------------------------------------------------------------------- */
+/* ---- DequantizeLinear ---------------------------------------------------- */
 static void load_ints(int64_t *to, const oq_ctensor *x, size_t at, size_t n) {
   if (oq_k_class((int32_t)x->dtype) == OQ_NUM_I64) {
     oq_k_load(to, x->data, at, n, (int32_t)x->dtype);
@@ -434,8 +427,7 @@ static oq_status dq_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- DynamicQuantizeLinear
- * ----------------------------------------------------------------- */
+/* ---- DynamicQuantizeLinear ----------------------------------------------- */
 static oq_status dynamic_infer(oq_infer *x) {
   const oq_shape scalar = {0};
 
@@ -471,9 +463,7 @@ static oq_status dynamic_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * ------------------------------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define Q_IN (OQ_DTM(F32) | OQ_DTM(F16) | OQ_DTM(BF16) | OQ_DTM(I32))
 #define DQ_IN (Q_TYPES | OQ_DTM(I32))
 #define QDQ(op, from, to, types, rule, f)                                  \

@@ -22,8 +22,7 @@ static const oq_attr_def by_input[] = {
     OQ_A_I64(reduce_params, noop, "noop_with_empty_axes", 0, 0, 1),
 };
 
-/* ---- which axes
- * ------------------------------------------------------------------ */
+/* ---- which axes ---------------------------------------------------------- */
 /* No axes: all of them, or with noop none.  false: an axis is out of range or
  * twice. */
 static bool axes_mask(bool mask[OQ_MAX_RANK], const int64_t *axes, uint32_t n,
@@ -81,8 +80,7 @@ static oq_status reduce_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- walking
- * ---------------------------------------------------------------------- */
+/* ---- walking ------------------------------------------------------------- */
 typedef struct job {
   const oq_ctensor *in;
   size_t n_out, n_each; /* accumulators; elements that go into one */
@@ -197,8 +195,7 @@ static bool is_float_class(oq_num_class c) {
   return c == OQ_NUM_F32 || c == OQ_NUM_F64;
 }
 
-/* ---- sums and products
- * --------------------------------------------------------------- */
+/* ---- sums and products --------------------------------------------------- */
 static oq_status run_simple(job *j, oq_run *r, const oq_reduce *f,
                             int start_at) {
   OQ_TRY(start(j, r, r->in[0]));
@@ -271,9 +268,7 @@ static oq_status log_sum_run(oq_run *r) {
   return after_run(r, &oq_k_reduce_sum, log);
 }
 
-/* ---- extremes
- * ---------------------------------------------------------------------------
- */
+/* ---- extremes ------------------------------------------------------------ */
 /* What a maximum (minimum) of nothing is: the lowest (highest) of the type. */
 static oq_acc limit_of(oq_dtype t, oq_num_class cls, bool highest) {
   const uint32_t bits = t == OQ_DT_BOOL ? 1 : oq_dtype_bits((int32_t)t);
@@ -303,9 +298,7 @@ static oq_status extreme_run(oq_run *r, bool max) {
 static oq_status max_run(oq_run *r) { return extreme_run(r, true); }
 static oq_status min_run(oq_run *r) { return extreme_run(r, false); }
 
-/* ---- log sum exp
- * ---------------------------------------------------------------------------
- */
+/* ---- log sum exp --------------------------------------------------------- */
 static oq_status as_double(oq_ctensor *out, oq_run *r, const oq_ctensor *in) {
   const size_t n = oq_tensor_count(in);
   oq_tensor made;
@@ -339,9 +332,7 @@ static oq_status log_sum_exp_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- ArgMax, ArgMin
- * ---------------------------------------------------------------------------
- */
+/* ---- ArgMax, ArgMin ------------------------------------------------------ */
 typedef struct arg_params {
   int64_t axis, keepdims, last;
 } arg_params;
@@ -410,12 +401,10 @@ static oq_status arg_run(oq_run *r, bool max) {
 static oq_status arg_max_run(oq_run *r) { return arg_run(r, true); }
 static oq_status arg_min_run(oq_run *r) { return arg_run(r, false); }
 
-/* ---- table
- * -------------------------------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define BY_ATTR(op, to, types, f, class)                               \
   {                                                                    \
-    .domain = "", .name = (op), .since = 7, .last = (to), .min_in = 1, \
+    .domain = "", .name = (op), .since = 6, .last = (to), .min_in = 1, \
     .max_in = 1, .min_out = 1, .max_out = 1, .dtypes = (types),        \
     .params_size = sizeof(reduce_params), OQ_ATTRS(by_attr),           \
     .infer = reduce_infer, .run = (f), .quant = {                      \
@@ -449,9 +438,9 @@ static oq_status arg_min_run(oq_run *r) { return arg_run(r, false); }
 #define ORDERED (OQ_DTM_NUMERIC | OQ_DTM(BOOL))
 
 static const oq_op_def defs[] = {
-    ARG("ArgMax", 7, 11, arg7_attrs, arg_max_run),
+    ARG("ArgMax", 6, 11, arg7_attrs, arg_max_run),
     ARG("ArgMax", 12, 27, arg12_attrs, arg_max_run),
-    ARG("ArgMin", 7, 11, arg7_attrs, arg_min_run),
+    ARG("ArgMin", 6, 11, arg7_attrs, arg_min_run),
     ARG("ArgMin", 12, 27, arg12_attrs, arg_min_run),
     BOTH("ReduceL1", NUMBERS, l1_run, OQ_Q_MAP),
     BOTH("ReduceL2", NUMBERS, l2_run, OQ_Q_MAP),

@@ -111,8 +111,7 @@ static oq_status run(oq_run *r, bool log) {
 static oq_status softmax_run(oq_run *r) { return run(r, false); }
 static oq_status log_softmax_run(oq_run *r) { return run(r, true); }
 
-/* ---- Hardmax
- * ----------------------------------------------------------------- */
+/* ---- Hardmax ------------------------------------------------------------- */
 /* 1 at the first maximum. */
 static oq_status hardmax_run(oq_run *r) {
   const split v = split_of(r);
@@ -132,8 +131,7 @@ static oq_status hardmax_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * --------------------------------------------------------------------- */
+/* ---- table --------------------------------------------------------------- */
 #define ROW(op, from, to, table)                                          \
   .domain = "", .name = (op), .since = (from), .last = (to), .min_in = 1, \
   .max_in = 1, .min_out = 1, .max_out = 1, .dtypes = OQ_DTM_FLOAT,        \
@@ -146,17 +144,17 @@ static oq_status hardmax_run(oq_run *r) {
   }
 
 static const oq_op_def defs[] = {
-    {ROW("Hardmax", 7, 12, softmax1_attrs), .run = hardmax_run,
+    {ROW("Hardmax", 6, 12, softmax1_attrs), .run = hardmax_run,
      .quant = TO_ONE},
     {ROW("Hardmax", 13, 27, softmax13_attrs), .run = hardmax_run,
      .quant = TO_ONE},
-    {ROW("LogSoftmax", 7, 12, softmax1_attrs), .flags = OQ_OP_INPLACE,
+    {ROW("LogSoftmax", 6, 12, softmax1_attrs), .flags = OQ_OP_INPLACE,
      .run = log_softmax_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},
     {ROW("LogSoftmax", 13, 27, softmax13_attrs), .flags = OQ_OP_INPLACE,
      .run = log_softmax_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},
-    {ROW("Softmax", 7, 12, softmax1_attrs), .flags = OQ_OP_INPLACE,
+    {ROW("Softmax", 6, 12, softmax1_attrs), .flags = OQ_OP_INPLACE,
      .run = softmax_run, .quant = TO_ONE},
     {ROW("Softmax", 13, 27, softmax13_attrs), .flags = OQ_OP_INPLACE,
      .run = softmax_run, .quant = TO_ONE},

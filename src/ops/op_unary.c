@@ -50,19 +50,19 @@ RUN(sqrt, oq_k_sqrt)
   }
 
 static const oq_op_def defs[] = {
-    ROW("Abs", 7, NUMBERS, abs_run),
-    ROW("Ceil", 7, FLOATS, ceil_run),
+    ROW("Abs", 6, NUMBERS, abs_run),
+    ROW("Ceil", 6, FLOATS, ceil_run),
     RANGE_ROW("Cos", 7, FLOATS, cos_run, -1.0f, 1.0f),
     RANGE_ROW("Erf", 9, NUMBERS, erf_run, -1.0f, 1.0f),
-    ROW("Exp", 7, FLOATS, exp_run),
-    ROW("Floor", 7, FLOATS, floor_run),
-    ROW("Log", 7, FLOATS, log_run),
-    ROW("Neg", 7, NUMBERS, neg_run),
-    ROW("Reciprocal", 7, FLOATS, reciprocal_run),
+    ROW("Exp", 6, FLOATS, exp_run),
+    ROW("Floor", 6, FLOATS, floor_run),
+    ROW("Log", 6, FLOATS, log_run),
+    ROW("Neg", 6, NUMBERS, neg_run),
+    ROW("Reciprocal", 6, FLOATS, reciprocal_run),
     ROW("Round", 11, FLOATS, round_run),
     RANGE_ROW("Sign", 9, NUMBERS, sign_run, -1.0f, 1.0f),
     RANGE_ROW("Sin", 7, FLOATS, sin_run, -1.0f, 1.0f),
-    ROW("Sqrt", 7, FLOATS, sqrt_run),
+    ROW("Sqrt", 6, FLOATS, sqrt_run),
 };
 
 OQ_FAMILY(unary, defs);

@@ -6,8 +6,7 @@
 
 #include "ops/op.h"
 
-/* ---- refusing -------------------------------------------------------------
- */
+/* ---- refusing ------------------------------------------------------------ */
 static oq_status fail_at(oq_diags *diags, const oq_graph *g, const oq_node *n,
                          oq_status s, const char *id, const char *fmt,
                          va_list args) {
@@ -38,8 +37,7 @@ oq_status oq_run_fail(const oq_run *r, oq_status s, const char *id,
   return s;
 }
 
-/* ---- small integers -------------------------------------------------------
- */
+/* ---- small integers ------------------------------------------------------ */
 oq_status oq_ints_read(const int64_t **out, uint32_t *n, const oq_ctensor *t,
                        oq_arena *scratch) {
   if (t == NULL) {
@@ -89,8 +87,7 @@ oq_status oq_infer_axes(const int64_t **axes, uint32_t *n, bool *known,
   return oq_infer_ints(axes, n, known, x, slot);
 }
 
-/* ---- types ----------------------------------------------------------------
- */
+/* ---- types --------------------------------------------------------------- */
 void oq_infer_set(oq_infer *x, uint32_t i, oq_dtype t, const oq_shape *s) {
   if (i >= x->n_out) return;
   oq_infer_set_dtype(x, i, t);
@@ -133,8 +130,7 @@ oq_dtype oq_infer_dtype(const oq_infer *x, uint32_t i) {
   return t == NULL ? OQ_DT_NONE : t->dtype;
 }
 
-/* ---- common rules ---------------------------------------------------------
- */
+/* ---- common rules -------------------------------------------------------- */
 static void copy_shape(oq_type *to, const oq_type *from) {
   to->has_rank = from->has_rank;
   to->rank = from->rank;
