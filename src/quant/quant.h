@@ -68,6 +68,7 @@ typedef struct oq_profile_rule {
   const char *domain, *op;
   oq_output_rule output;
   bool same_params;          /* output must carry input 0's parameters */
+  bool pools;                /* its result may be much smaller than its input */
   bool dynamic_weight;       /* also with a weight that is not constant */
   uint32_t max_channel_rank; /* weights of more axes get one scale; 0 = none */
   /* An operator that may follow and add a constant bias; NULL = none. */
