@@ -441,6 +441,7 @@ static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
   oq_group_plan *group = &p->out->groups[p->out->n_groups];
 
   group->source = v;
+  group->joined = OQ_NONE;
   if (maker && maker->quant.has_range && maker->quant.cls != OQ_Q_CLAMP) {
     group->has_range = true;
     group->fixed = (oq_range){(double)maker->quant.lo, (double)maker->quant.hi};
@@ -492,6 +493,41 @@ static void place_inputs(placer *p, oq_node_id n) {
       new_group(p, node->in[i], NULL);
 }
 
+/* Inputs that only a copying node reads take its output's parameters at once:
+ * one rounding instead of two, and the copy becomes a plain one. */
+static void join_inputs(placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const uint32_t into = p->out->values[result_of(p, n, 0).i].group;
+
+  if (!plan_of(p, n)->rule->copies) return;
+  for (uint32_t i = 0; i < node->n_in; i++) {
+    if (!carries_data(p, n, i)) continue;
+    const oq_value_plan *v = &p->out->values[node->in[i].i];
+    oq_group_plan *group = &p->out->groups[v->group];
+
+    if (oq_uses_count(&p->uses, node->in[i]) == 1 && !group->has_range &&
+        group->source.i == node->in[i].i && v->group != into)
+      group->joined = into;
+  }
+}
+
+/* Groups follow the joins; a join points to a later group, never back. */
+static void settle_groups(placer *p) {
+  for (uint32_t g = p->out->n_groups; g-- > 0;) {
+    oq_group_plan *group = &p->out->groups[g];
+
+    if (group->joined != OQ_NONE &&
+        p->out->groups[group->joined].joined != OQ_NONE)
+      group->joined = p->out->groups[group->joined].joined;
+  }
+  for (uint32_t v = 0; v < p->g->n_values; v++) {
+    const uint32_t g = p->out->values[v].group;
+
+    if (g != OQ_NONE && p->out->groups[g].joined != OQ_NONE)
+      p->out->values[v].group = p->out->groups[g].joined;
+  }
+}
+
 /* A float layer that the runtime would quantize by itself. */
 static void raise_barriers(placer *p) {
   if (!p->in->profile->requantizes_float) return;
@@ -516,8 +552,10 @@ static void place_values(placer *p) {
     if (!is_integer(p, n)) continue;
     place_inputs(p, n);
     place_results(p, n);
+    join_inputs(p, n);
     plan_of(p, n)->why = "runs on integers";
   }
+  settle_groups(p);
   raise_barriers(p);
 }
 

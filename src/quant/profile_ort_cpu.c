@@ -151,7 +151,7 @@ static const oq_profile_clamp clamps[] = {
 static const oq_profile_rule rules[] = {
     {"", "Add", MAPS},
     {"", "AveragePool", MAPS, .pools = true, .refuse = average_pool},
-    {"", "Concat", MAPS},
+    {"", "Concat", MAPS, .copies = true},
     {"", "Conv", MAPS, .refuse = conv},
     {"", "DepthToSpace", MOVES},
     {"", "Expand", MOVES},

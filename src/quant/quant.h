@@ -68,6 +68,7 @@ typedef struct oq_profile_rule {
   const char *domain, *op;
   oq_output_rule output;
   bool same_params;          /* output must carry input 0's parameters */
+  bool copies;               /* output is its inputs side by side */
   bool pools;                /* its result may be much smaller than its input */
   bool dynamic_weight;       /* also with a weight that is not constant */
   uint32_t max_channel_rank; /* weights of more axes get one scale; 0 = none */
@@ -143,7 +144,8 @@ typedef struct oq_value_plan {
 typedef struct oq_group_plan {
   oq_value_id source; /* whose record gives the range */
   bool has_range;
-  oq_range fixed; /* known beforehand */
+  oq_range fixed;  /* known beforehand */
+  uint32_t joined; /* OQ_NONE, or the group it became part of */
 } oq_group_plan;
 
 typedef struct oq_placement {
