@@ -103,6 +103,9 @@ typedef struct oq_quant_facts {
   int32_t (*axis)(const void *params, uint32_t weight_rank); /* Gemm: transB */
   bool has_range; /* the output range is known beforehand ... */
   float lo, hi;   /* ... and it is this (Sigmoid: 0..1) */
+  /* NULL, or the class where attributes decide it (Resize: nearest
+   * neighbours only move values); `cls` is then right for all of them. */
+  oq_quant_class (*refine)(const void *params);
 } oq_quant_facts;
 
 /* ---- shape rule ----------------------------------------------------------
