@@ -157,7 +157,8 @@ static int open_parts(int dir, const char *location) {
   return at;
 }
 
-static int open_beneath(int dir, const char *location) {
+int oq_external_open(int dir, const char *location, bool by_kernel) {
+  if (!by_kernel) return open_parts(dir, location);
   struct open_how how = {
       .flags = FILE_FLAGS,
       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
@@ -241,7 +242,7 @@ static oq_status open_file(oq_external *x, oq_store **out, bool *is_new,
   oq_status s;
 
   if (dir < 0) return fail_open(x, w, location, errno);
-  const int fd = open_beneath(dir, location);
+  const int fd = oq_external_open(dir, location, true);
   const int error = errno;
   close(dir);
   if (fd < 0) return fail_open(x, w, location, error);

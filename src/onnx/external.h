@@ -23,4 +23,8 @@ void oq_external_destroy(oq_external *x); /* NULL is fine */
 /* NULL if `location` may be opened below a folder, else what is wrong. */
 const char *oq_external_check_location(const char *location, size_t n);
 
+/* Opens `location` below folder `dir` through no symbolic link; -1 and errno.
+ * `by_kernel`: try openat2 first, which is one step and so without races. */
+int oq_external_open(int dir, const char *location, bool by_kernel);
+
 #endif
