@@ -535,7 +535,7 @@ static size_t product(const int64_t *dim, uint32_t from, uint32_t to) {
                                                                              \
   static void blank_##sfx(T *y, const resized_all *all, uint32_t axis,       \
                           const bool *out, T value) {                        \
-    int64_t dim[OQ_MAX_RANK];                                                \
+    int64_t dim[OQ_MAX_RANK] = {0};                                          \
     for (uint32_t i = 0; i < all->rank; i++) dim[i] = all->axis[i].out;      \
     const size_t outer = product(dim, 0, axis), n = (size_t)dim[axis],       \
                  inner = product(dim, axis + 1, all->rank);                  \
