@@ -58,4 +58,7 @@ struct oq_stats {
   const char **wanted; /* NULL-terminated; NULL until asked for */
 };
 
+/* Bytes of tensors that runs held at most. */
+size_t oq_runner_bytes(const oq_runner *r);
+
 #endif

@@ -106,3 +106,7 @@ const oq_tensor_view *oq_runner_output(const oq_runner *r, size_t i) {
   if (r == NULL || !r->done || i >= r->n_outputs) return NULL;
   return &r->outputs[i];
 }
+
+size_t oq_runner_bytes(const oq_runner *r) {
+  return oq_session_bytes(r->session);
+}

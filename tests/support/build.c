@@ -3,11 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "onnx/codec.h"
 #include "ops/op.h"
 
 /* Description mistakes are the test's fault. */
@@ -256,4 +258,37 @@ oq_node_id build_node(build *b, const char *op, const char *in, const char *out,
 void build_bind(build *b) {
   if (b->status == OQ_OK) keep(b, oq_ir_verify(b->ir, b->e));
   if (b->status == OQ_OK) keep(b, oq_ops_bind(b->ir, b->e));
+}
+
+/* ---- bytes --------------------------------------------------------------- */
+typedef struct bytes {
+  uint8_t *p;
+  size_t n;
+} bytes;
+
+static oq_status append(void *user, const void *p, size_t n) {
+  bytes *b = user;
+  uint8_t *grown = realloc(b->p, b->n + n + 1);
+
+  if (grown == NULL) return OQ_E_MEMORY;
+  memcpy(grown + b->n, p, n);
+  b->p = grown;
+  b->n += n;
+  return OQ_OK;
+}
+
+void *build_bytes(build *b, size_t *size) {
+  bytes y = {NULL, 0};
+  oq_sink *to = NULL;
+
+  if (b->status == OQ_OK) {
+    keep(b, oq_sink_open_call(&to, append, &y, b->e->alloc, b->e->diags));
+  }
+  if (b->status == OQ_OK) keep(b, oq_onnx_encode(b->ir, to, b->e));
+  if (b->status == OQ_OK) keep(b, oq_sink_commit(to));
+  oq_sink_close(to);
+  build_close(b);
+  if (b->status != OQ_OK) wrong("encoding", oq_status_name(b->status));
+  *size = y.n;
+  return y.p;
 }

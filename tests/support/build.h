@@ -46,5 +46,7 @@ void build_output(build *b, const char *name);
 oq_value_id build_find(const build *b, const char *name);
 /* Verifies and binds. */
 void build_bind(build *b);
+/* The model as a file would hold it; to be freed.  Closes `b`. */
+void *build_bytes(build *b, size_t *size);
 
 #endif

@@ -1,0 +1,189 @@
+/* The public runner. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "onnxquant/onnxquant.h"
+#include "support/build.h"
+#include "support/env.h"
+
+/* x[batch,3] -> y = x + w, and x as it is. */
+static void *bytes_of_model(size_t *n, const char *op) {
+  static const float w[] = {1, 2, 3};
+  test_env t;
+  build b;
+  void *p;
+
+  assert_true(test_env_open(&t, NULL));
+  build_open(&b, &t.e, 17);
+  build_input(&b, "x", OQ_DT_F32, "batch,3");
+  build_const_f32(&b, "w", "3", w);
+  build_node(&b, op, "x w", "y", "");
+  build_node(&b, "Identity", "x", "i", "");
+  build_node(&b, "Neg", "w", "k", "");
+  build_output(&b, "y");
+  build_output(&b, "i");
+  build_output(&b, "k");
+  build_output(&b, "w");
+  build_bind(&b);
+  p = build_bytes(&b, n);
+  test_env_close(&t);
+  return p;
+}
+
+static oq_tensor_view view(const void *p, int64_t rows) {
+  return (oq_tensor_view){.dtype = OQ_DT_F32,
+                          .rank = 2,
+                          .dim = {rows, 3},
+                          .data = p,
+                          .size = (size_t)rows * 3 * sizeof(float)};
+}
+
+static oq_status run_model(const void *bytes, size_t size,
+                           const oq_allocator *a) {
+  float x[] = {1, 1, 1, 2, 2, 2};
+  oq_config cfg = OQ_CONFIG_INIT;
+  oq_context *cx = NULL;
+  oq_model *m = NULL;
+  oq_runner *r = NULL;
+  oq_status s;
+
+  if (a != NULL) cfg.allocator = *a;
+  cfg.threads = 1;
+  s = oq_context_create(&cx, &cfg);
+  if (s == OQ_OK) s = oq_model_load_memory(&m, cx, bytes, size, NULL);
+  if (s == OQ_OK) s = oq_runner_create(&r, m);
+  for (int64_t rows = 2; rows >= 0 && s == OQ_OK; rows--) {
+    const oq_tensor_view in = view(x, rows);
+    s = oq_runner_run(r, &in, 1);
+    if (s != OQ_OK) break;
+    const oq_tensor_view *y = oq_runner_output(r, 0);
+    assert_int_equal(y->dim[0], rows);
+    assert_int_equal(y->size, in.size);
+    for (int64_t i = 0; i < rows * 3; i++) {
+      assert_true(((const float *)y->data)[i] == x[i] + (float)(i % 3 + 1));
+    }
+    assert_true(((const float *)oq_runner_output(r, 2)->data)[2] == -3.0f);
+    assert_true(((const float *)oq_runner_output(r, 3)->data)[2] == 3.0f);
+    assert_null(oq_runner_output(r, 4));
+  }
+  oq_runner_destroy(r);
+  oq_model_destroy(m);
+  oq_context_destroy(cx);
+  return s;
+}
+
+static void runs(void **state) {
+  size_t n;
+  void *p = bytes_of_model(&n, "Add");
+
+  (void)state;
+  assert_int_equal(run_model(p, n, NULL), OQ_OK);
+  free(p);
+}
+
+typedef struct model_bytes {
+  void *p;
+  size_t n;
+} model_bytes;
+
+static oq_status scenario(const oq_allocator *a, void *user) {
+  const model_bytes *b = user;
+
+  return run_model(b->p, b->n, a);
+}
+
+static void memory_may_fail(void **state) {
+  model_bytes b;
+
+  (void)state;
+  b.p = bytes_of_model(&b.n, "Add");
+  assert_true(survive_every_allocation(scenario, &b) > 10);
+  free(b.p);
+}
+
+static void inputs(void **state) {
+  size_t n;
+  void *p = bytes_of_model(&n, "Add");
+  _Alignas(8) uint8_t odd[4 + 6 * sizeof(float)];
+  float x[] = {1, 2, 3, 4, 5, 6};
+  oq_context *cx;
+  oq_model *m;
+  oq_runner *r;
+
+  (void)state;
+  assert_int_equal(oq_context_create(&cx, NULL), OQ_OK);
+  assert_int_equal(oq_model_load_memory(&m, cx, p, n, NULL), OQ_OK);
+  assert_int_equal(oq_runner_create(&r, m), OQ_OK);
+  assert_null(oq_runner_output(r, 0));
+
+  oq_tensor_view in = view(x, 2);
+  assert_int_equal(oq_runner_run(r, &in, 2), OQ_E_DATA);
+  assert_int_equal(oq_runner_run(r, NULL, 1), OQ_E_ARGUMENT);
+  in.rank = 9;
+  assert_int_equal(oq_runner_run(r, &in, 1), OQ_E_DATA);
+  in = view(x, 2);
+  in.dtype = 77;
+  assert_int_equal(oq_runner_run(r, &in, 1), OQ_E_DATA);
+  in = view(x, 2);
+  in.size++;
+  assert_int_equal(oq_runner_run(r, &in, 1), OQ_E_DATA);
+  assert_null(oq_runner_output(r, 0));
+
+  /* Bytes that are not aligned; and given back right after the run. */
+  memcpy(odd + 1, x, sizeof x);
+  in = view(odd + 1, 2);
+  assert_int_equal(oq_runner_run(r, &in, 1), OQ_OK);
+  memset(odd, 0xff, sizeof odd);
+  assert_true(((const float *)oq_runner_output(r, 0)->data)[5] == 9.0f);
+  assert_true(((const float *)oq_runner_output(r, 1)->data)[5] == 6.0f);
+
+  /* An override narrows what later runs take. */
+  assert_int_equal(oq_model_set_dim(m, "batch", 1), OQ_OK);
+  in = view(x, 2);
+  assert_int_equal(oq_runner_run(r, &in, 1), OQ_E_DATA);
+  assert_string_equal(oq_context_diag(cx, oq_context_diag_count(cx) - 1)->id,
+                      "input.shape");
+  in = view(x, 1);
+  assert_int_equal(oq_runner_run(r, &in, 1), OQ_OK);
+
+  oq_runner_destroy(r);
+  oq_runner_destroy(NULL);
+  oq_model_destroy(m);
+  oq_context_destroy(cx);
+  free(p);
+}
+
+static void unknown_operators(void **state) {
+  size_t n;
+  void *p = bytes_of_model(&n, "Sandwich");
+  oq_context *cx;
+  oq_model *m;
+  oq_runner *r = NULL;
+
+  (void)state;
+  assert_int_equal(oq_context_create(&cx, NULL), OQ_OK);
+  assert_int_equal(oq_model_load_memory(&m, cx, p, n, NULL), OQ_OK);
+  assert_int_equal(oq_runner_create(&r, m), OQ_E_UNSUPPORTED);
+  assert_null(r);
+  const oq_diag *d = oq_context_diag(cx, oq_context_diag_count(cx) - 1);
+  assert_string_equal(d->id, "op.unknown");
+  assert_string_equal(d->op, "Sandwich");
+  oq_model_destroy(m);
+  oq_context_destroy(cx);
+  free(p);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(runs),
+      cmocka_unit_test(memory_may_fail),
+      cmocka_unit_test(inputs),
+      cmocka_unit_test(unknown_operators),
+  };
+
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
