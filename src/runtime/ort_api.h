@@ -147,7 +147,6 @@ typedef const oq_ort_base *(*oq_ort_entry)(void); /* "OrtGetApiBase" */
 /* Numbers of OrtErrorCode. */
 enum {
   ORT_NO_SUCH_FILE = 3,
-  ORT_INVALID_ARGUMENT = 2,
   ORT_INVALID_PROTOBUF = 7,
   ORT_NOT_IMPLEMENTED = 9,
   ORT_INVALID_GRAPH = 10

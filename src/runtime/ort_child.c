@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,6 +119,7 @@ static int finish(oq_ort_child *c, int64_t ms) {
 
 static void close_all(oq_ort_child *c) {
   drain(c);
+  shut(&c->watch);
   shut(&c->socket);
   shut(&c->pipe);
 }
@@ -294,13 +296,24 @@ static int make_channels(oq_ort_child *c, int theirs[2]) {
   return fcntl(c->pipe, F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
 }
 
+/* Its socket alone does not tell of its end: what it has started may hold the
+ * other side open. */
+static int watch_process(pid_t pid) {
+#ifdef SYS_pidfd_open
+  return (int)syscall(SYS_pidfd_open, pid, 0u); /* close-on-exec by itself */
+#else
+  return -1;
+#endif
+}
+
 oq_status oq_child_start(oq_ort_child *c, const char *program,
                          oq_rt_error *err) {
   const oq_ort_child keep = {.timeout_ms = c->timeout_ms,
                              .cancelled = c->cancelled,
                              .user = c->user,
                              .socket = -1,
-                             .pipe = -1};
+                             .pipe = -1,
+                             .watch = -1};
   int theirs[2] = {-1, -1};
   int e;
 
@@ -311,7 +324,10 @@ oq_status oq_child_start(oq_ort_child *c, const char *program,
   if (e == 0) e = spawn(&c->pid, program, theirs[0], theirs[1]);
   shut(&theirs[0]);
   shut(&theirs[1]);
-  if (e == 0) return OQ_OK;
+  if (e == 0) {
+    c->watch = watch_process(c->pid);
+    return OQ_OK;
+  }
   c->pid = 0;
   shut(&c->socket);
   shut(&c->pipe);
@@ -327,6 +343,7 @@ void oq_child_stop(oq_ort_child *c) {
   }
   shut(&c->socket);
   shut(&c->pipe);
+  shut(&c->watch);
 }
 
 /* ---- exchanging --------------------------------------------------------- */
@@ -361,18 +378,27 @@ static oq_status too_late(oq_ort_child *c, oq_rt_error *err) {
 }
 
 /* How long poll may sleep: up to the deadline, and short enough to notice a
- * request to stop. */
+ * request to stop, or the end of the child where nothing tells of it. */
 static int patience(const oq_ort_child *c, int64_t now) {
   int64_t ms = c->cancelled != NULL ? 50 : 60000;
 
+  if (c->watch < 0 && ms > 200) ms = 200;
   if (c->deadline - now < ms) ms = c->deadline - now;
   return (int)ms;
+}
+
+static bool has_ended(const oq_ort_child *c) {
+  siginfo_t si = {0};
+
+  return waitid(P_PID, (id_t)c->pid, &si, WEXITED | WNOWAIT | WNOHANG) != 0 ||
+         si.si_pid != 0;
 }
 
 /* Waits until the socket is ready for `events`; takes in what is printed. */
 static oq_status await(oq_ort_child *c, short events, oq_rt_error *err) {
   for (;;) {
-    struct pollfd fds[2] = {{c->socket, events, 0}, {c->pipe, POLLIN, 0}};
+    struct pollfd fds[3] = {
+        {c->socket, events, 0}, {c->pipe, POLLIN, 0}, {c->watch, POLLIN, 0}};
     const int64_t now = now_ms();
     int n;
 
@@ -382,16 +408,21 @@ static oq_status await(oq_ort_child *c, short events, oq_rt_error *err) {
       return report_kill(c, err);
     }
     if (now >= c->deadline) return too_late(c, err);
-    n = poll(fds, 2, patience(c, now));
+    n = poll(fds, 3, patience(c, now));
     if (n < 0 && errno != EINTR) {
       oq_rt_fail(&c->end, OQ_E_IO, "runtime.crash",
                  "the onnxruntime process cannot be waited for: %s",
                  strerror(errno));
       return report_kill(c, err);
     }
-    if (n <= 0) continue;
+    if (n < 0) continue;
     if (fds[1].revents != 0) drain(c);
     if (fds[0].revents != 0) return OQ_OK;
+    if ((fds[2].revents != 0 || n == 0) && has_ended(c)) {
+      fds[0].revents = 0; /* it may have answered just before */
+      if (poll(fds, 1, 0) <= 0) return report_end(c, err);
+      return OQ_OK;
+    }
   }
 }
 

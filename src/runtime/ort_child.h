@@ -18,6 +18,7 @@ typedef struct oq_ort_log {
 typedef struct oq_ort_child {
   pid_t pid;        /* 0 = not running */
   int socket, pipe; /* -1 = closed */
+  int watch;        /* readable once it has ended; -1 = not to be had */
   uint32_t seq;
   int64_t timeout_ms; /* <= 0 = for ever */
   int64_t deadline;   /* CLOCK_MONOTONIC, ms; of the request under way */

@@ -61,6 +61,7 @@ static void take_options(oq_rt *rt, const oq_rt_options *opt) {
   rt->child.user = opt->user;
   rt->child.socket = -1;
   rt->child.pipe = -1;
+  rt->child.watch = -1;
   rt->in = (oq_region)OQ_REGION_INIT;
   rt->out = (oq_region)OQ_REGION_INIT;
   rt->threads = opt->threads;

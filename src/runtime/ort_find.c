@@ -343,21 +343,20 @@ static oq_status only_named(search *s, const char *source, const char *path,
                             oq_rt_error *err) {
   try_named(s, source, path);
   if (s->found != NULL) return OQ_OK;
-  if (s->fatal != OQ_OK || strcmp(s->last.id, "runtime.library") == 0) {
-    if (err != NULL) *err = s->last;
-  } else { /* a library that crashes or hangs is no library */
-    oq_rt_fail(err, OQ_E_IO, "runtime.library", "%s", s->last.text);
-    if (err != NULL) memcpy(err->output, s->last.output, sizeof err->output);
+  if (err != NULL) *err = s->last;
+  if (s->fatal != OQ_OK) return s->fatal;
+  if (err != NULL) { /* a library that crashes or hangs is no library */
+    err->status = OQ_E_IO;
+    snprintf(err->id, sizeof err->id, "runtime.library");
   }
-  if (s->fatal == OQ_OK)
-    oq_rt_set_hint(err,
-                   strcmp(source, "option") == 0
-                       ? "give the path of a libonnxruntime.so, 1.5 or newer, "
-                         "built for this machine"
-                       : "ONNXQUANT_ORT_LIB must be the path of a "
-                         "libonnxruntime.so, 1.5 or newer, built for this "
-                         "machine");
-  return s->last.status;
+  oq_rt_set_hint(err,
+                 strcmp(source, "option") == 0
+                     ? "give the path of a libonnxruntime.so, 1.5 or newer, "
+                       "built for this machine"
+                     : "ONNXQUANT_ORT_LIB must be the path of a "
+                       "libonnxruntime.so, 1.5 or newer, built for this "
+                       "machine");
+  return OQ_E_IO;
 }
 
 static oq_status anywhere(search *s, oq_rt_error *err) {

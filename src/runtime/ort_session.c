@@ -67,6 +67,10 @@ static bool fill_options(oq_ort_worker *w, ort_options *o, const wish *h) {
       !oq_worker_ok(w, w->api->set_intra_threads(o, (int)h->threads), MODEL) ||
       !oq_worker_ok(w, w->api->set_inter_threads(o, 1), MODEL))
     return false;
+  /* Idle threads of one session would spin while another is being timed:
+   * measured with two threads, 4.5 ms instead of 2.8.  Alone it costs nothing.
+   * An entry of the caller's wins. */
+  if (!set_entry(w, o, "session.force_spinning_stop=1")) return false;
   if (h->optimized[0] != '\0' &&
       !oq_worker_ok(w, w->api->set_optimized_path(o, h->optimized), MODEL))
     return false;

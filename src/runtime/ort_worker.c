@@ -212,10 +212,8 @@ static oq_status status_of(int code, bool running) {
       return OQ_E_FORMAT;
     case ORT_NOT_IMPLEMENTED:
       return OQ_E_UNSUPPORTED;
-    case ORT_INVALID_ARGUMENT:
+    default: /* a loaded model fails on what it was fed */
       return running ? OQ_E_DATA : OQ_E_MODEL;
-    default:
-      return OQ_E_MODEL;
   }
 }
 
@@ -230,14 +228,16 @@ bool oq_worker_ok(oq_ort_worker *w, ort_status *st, const char *id) {
 }
 
 /* ---- the library -------------------------------------------------------- */
-static const oq_ort_base *find_entry(oq_ort_worker *w, void *library) {
+static const oq_ort_base *find_entry(oq_ort_worker *w, void *library,
+                                     const char *path) {
   void *symbol = dlsym(library, "OrtGetApiBase");
   oq_ort_entry entry;
 
   _Static_assert(sizeof entry == sizeof symbol, "POSIX promises it");
   if (symbol == NULL) {
     oq_worker_fail(w, OQ_E_IO, "runtime.library",
-                   "the library has no OrtGetApiBase: not onnxruntime");
+                   "%s: no OrtGetApiBase in it, so it is not onnxruntime",
+                   path);
     return NULL;
   }
   memcpy(&entry, &symbol, sizeof entry); /* C has no cast for this */
@@ -295,7 +295,7 @@ static bool hello(oq_ort_worker *w, oq_cut *c) {
   library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL)
     return oq_worker_fail(w, OQ_E_IO, "runtime.library", "%s", dlerror());
-  base = find_entry(w, library);
+  base = find_entry(w, library, path);
   if (base == NULL || !start_library(w, base)) return false;
   oq_msg_str(&w->reply, base->version());
   put_path(&w->reply, library, path);
