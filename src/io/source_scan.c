@@ -7,7 +7,6 @@
 
 #include "io/samples.h"
 
-/* Deeper is a loop of links. */
 #define MAX_DEPTH 64
 
 oq_data_file *oq_track_add_file(oq_samples_core *c, oq_track *t,
@@ -130,6 +129,10 @@ typedef struct scan {
   oq_samples_core *core;
   const char *root;
   oq_io_list found[OQ_DATA_RANDOM]; /* relative paths, per kind */
+  struct {
+    dev_t device;
+    ino_t inode;
+  } above[MAX_DEPTH + 1]; /* the folders this one is in */
 } scan;
 
 static const char *join(oq_io_pool *pool, const char *folder,
@@ -167,6 +170,21 @@ static oq_status scan_entry(scan *s, const char *folder, const char *name,
                                                     : oq_io_fail_memory(err);
 }
 
+/* A link that leads back up is not followed. */
+static bool is_loop(scan *s, const char *path, int depth) {
+  struct stat st;
+
+  if (stat(path, &st) != 0) return false; /* opendir will tell */
+  for (int i = 0; i < depth; i++) {
+    if (s->above[i].device == st.st_dev && s->above[i].inode == st.st_ino) {
+      return true;
+    }
+  }
+  s->above[depth].device = st.st_dev;
+  s->above[depth].inode = st.st_ino;
+  return false;
+}
+
 static oq_status scan_folder(scan *s, const char *relative, int depth,
                              oq_io_error *err) {
   oq_samples_core *const c = s->core;
@@ -174,13 +192,13 @@ static oq_status scan_folder(scan *s, const char *relative, int depth,
   bool has_inputs = false;
   oq_status status = OQ_OK;
 
-  if (path == NULL || !oq_io_list_push(&c->folders, path)) {
-    return oq_io_fail_memory(err);
-  }
+  if (path == NULL) return oq_io_fail_memory(err);
   if (depth > MAX_DEPTH) {
     return oq_io_fail(err, OQ_E_LIMIT, NULL,
                       "%s: folders nested more than %d deep", path, MAX_DEPTH);
   }
+  if (is_loop(s, path, depth)) return OQ_OK;
+  if (!oq_io_list_push(&c->folders, path)) return oq_io_fail_memory(err);
   DIR *const d = opendir(path);
   if (d == NULL) {
     return oq_io_fail(err, OQ_E_IO, NULL, "%s: the folder cannot be read",
