@@ -114,15 +114,23 @@ static inline pb pb_model(pb graph) {
   return model;
 }
 
-/* A graph x -> y by way of `node` (consumed). */
-static inline pb pb_graph(pb node) {
+/* A graph x -> y by way of `node` (consumed); initializers go between. */
+static inline pb pb_graph_open(pb node) {
   pb g = {0};
 
   pb_msg(&g, 1, node);
   pb_text(&g, 2, "g");
+  return g;
+}
+
+static inline pb pb_graph_close(pb g) {
   pb_msg(&g, 11, pb_info("x", (int64_t[]){2, 0}));
   pb_msg(&g, 12, pb_info("y", (int64_t[]){2, 0}));
   return g;
+}
+
+static inline pb pb_graph(pb node) {
+  return pb_graph_close(pb_graph_open(node));
 }
 
 #endif
