@@ -102,11 +102,11 @@ UNARY_F32(gelu_tanh, gelu_tanh_one(v))
 UNARY_F32(softplus, softplus_one(v))
 UNARY_F32(softsign, v / (1.0f + fabsf(v)))
 UNARY_F32(mish, oq_k_tanh(softplus_one(v)) * v)
-UNARY_F32(thresholded, v > p0 ? v : (v != v ? v : 0.0f))
+UNARY_F32(thresholded, v > p0 ? v : 0.0f)
 UNARY_F32(swish, oq_k_sigmoid(p0 *v) * v)
 static inline float shrink_one(float v, float lambd, float bias) {
   const float above = v - bias, below = v + bias;
-  const float a = v > lambd ? above : (v != v ? v : 0.0f);
+  const float a = v > lambd ? above : 0.0f;
 
   return v < -lambd ? below : a;
 }
@@ -157,9 +157,9 @@ UNARY_F64(gelu_tanh,
 UNARY_F64(softplus, softplus_double(v))
 UNARY_F64(softsign, v / (1 + fabs(v)))
 UNARY_F64(mish, tanh(softplus_double(v)) * v)
-UNARY_F64(thresholded, v > p[0] ? v : v != v ? v : 0)
+UNARY_F64(thresholded, v > p[0] ? v : 0)
 UNARY_F64(swish, sigmoid_double(p[0] * v) * v)
-UNARY_F64(shrink, v<-p[0] ? v + p[1] : v> p[0] ? v - p[1] : v != v ? v : 0)
+UNARY_F64(shrink, v < -p[0] ? v + p[1] : (v > p[0] ? v - p[1] : 0))
 UNARY_F64(sqrt, sqrt(v))
 UNARY_F64(exp, exp(v))
 UNARY_F64(log, log(v))
