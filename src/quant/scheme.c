@@ -52,11 +52,13 @@ oq_qparam oq_qparam_of_range(const oq_quant_type *t, oq_range r) {
     return (oq_qparam){scale, zero};
   }
 
-  const float scale = (float)((hi - lo) / (t->qmax - t->qmin));
+  /* The zero point from the scale before it is rounded to float32, as
+   * onnxruntime's tools have it. */
+  const double exact = (hi - lo) / (t->qmax - t->qmin);
+  const float scale = (float)exact;
 
   if (!(scale >= FLT_MIN) || !isfinite(scale)) return degenerate(t);
-  return (oq_qparam){scale,
-                     clamp_code(t, nearbyint(t->qmin - lo / (double)scale))};
+  return (oq_qparam){scale, clamp_code(t, nearbyint(t->qmin - lo / exact))};
 }
 
 double oq_qparam_apply(const oq_quant_type *t, oq_qparam p, double x) {
