@@ -209,10 +209,10 @@ static oq_status take_feeds(oq_session *s, const oq_ctensor *in, uint32_t n_in,
 static oq_status take_buffer(oq_buffer **out, oq_session *s, const oq_call *c,
                              size_t bytes) {
   const oq_status status = oq_buffers_take(out, &s->pool, bytes);
-  const oq_where w = oq_node_where(c->graph, c->step->node);
 
   if (status == OQ_OK) return OQ_OK;
   if (status == OQ_E_MEMORY) return oq_fail_memory(c->env->diags);
+  const oq_where w = oq_node_where(c->graph, c->step->node);
   return oq_fail(
       c->env->diags, status, "run.memory", &w,
       "%s '%s': an output needs %zu bytes on top of %zu in use, more "

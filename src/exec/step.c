@@ -22,12 +22,10 @@ static oq_where place(const oq_call *c) {
   return oq_node_where(c->graph, c->step->node);
 }
 
-oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
-                        const oq_shape *s) {
+static oq_status refuse_bytes(const oq_call *c, uint32_t i, oq_dtype t,
+                              const oq_shape *s) {
   const oq_where w = place(c);
-  const oq_limits *l = c->env->limits;
   char text[160];
-  size_t n;
 
   if (oq_dtype_bits(t) == 0) {
     return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.dtype", &w,
@@ -35,13 +33,22 @@ oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
                    "not hold",
                    w.op, w.node, i, oq_dtype_text((int32_t)t));
   }
-  if (oq_shape_bytes(&n, s, (int32_t)t) != OQ_OK || n > l->max_tensor_bytes) {
-    oq_shape_print(text, sizeof text, s->dim, s->rank);
-    return oq_fail(c->env->diags, OQ_E_LIMIT, "run.tensor_bytes", &w,
-                   "%s '%s': output %u would be %s%s, more than the %llu "
-                   "bytes a tensor may have",
-                   w.op, w.node, i, oq_dtype_text((int32_t)t), text,
-                   (unsigned long long)l->max_tensor_bytes);
+  oq_shape_print(text, sizeof text, s->dim, s->rank);
+  return oq_fail(c->env->diags, OQ_E_LIMIT, "run.tensor_bytes", &w,
+                 "%s '%s': output %u would be %s%s, more than the %llu bytes "
+                 "a tensor may have",
+                 w.op, w.node, i, oq_dtype_text((int32_t)t), text,
+                 (unsigned long long)c->env->limits->max_tensor_bytes);
+}
+
+oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
+                        const oq_shape *s) {
+  size_t n;
+
+  if (oq_dtype_bits((int32_t)t) == 0 ||
+      oq_shape_bytes(&n, s, (int32_t)t) != OQ_OK ||
+      n > c->env->limits->max_tensor_bytes) {
+    return refuse_bytes(c, i, t, s);
   }
   *out = n;
   return OQ_OK;
@@ -50,10 +57,10 @@ oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
 /* ---- types ------------------------------------------------------------- */
 static oq_status check_dtype(const oq_call *c) {
   const oq_step *s = c->step;
-  const oq_where w = place(c);
 
   if (s->def->dtypes == 0 || s->n_in == 0 || c->in[0] == NULL) return OQ_OK;
   if (oq_dtype_in((int32_t)c->in[0]->dtype, s->def->dtypes)) return OQ_OK;
+  const oq_where w = place(c);
   return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "op.dtype", &w,
                  "%s '%s': no kernel for element type %s", w.op, w.node,
                  oq_dtype_text((int32_t)c->in[0]->dtype));
@@ -128,9 +135,9 @@ static oq_status allocate(oq_call *c) {
 oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s) {
   oq_call *c = r->session->now;
   oq_tensor y = {.dtype = t, .shape = *s};
-  const oq_where w = place(c);
 
   if (i >= c->step->n_out || c->out[i].data != NULL) {
+    const oq_where w = place(c);
     return oq_fail(c->env->diags, OQ_E_INTERNAL, "run.alloc", &w,
                    "%s '%s': output %u was allocated twice or does not exist",
                    w.op, w.node, i);
@@ -173,10 +180,9 @@ static oq_status run_kernel(oq_call *c) {
 }
 
 static oq_status share(oq_call *c) {
-  const oq_where w = place(c);
-
   if (c->step->n_in == 0 || c->in[0] == NULL ||
       c->in[0]->size != c->out[0].size) {
+    const oq_where w = place(c);
     return oq_fail(c->env->diags, OQ_E_INTERNAL, "run.view", &w,
                    "%s '%s': the output is not the input in another shape",
                    w.op, w.node);
@@ -191,7 +197,6 @@ static oq_status with_types(oq_call *c, stage then) {
   const oq_env *e = c->env;
   const oq_mark mark = oq_arena_mark(e->scratch);
   const size_t before = oq_diags_count(e->diags);
-  const oq_where w = place(c);
   oq_status s;
 
   c->session->now = c;
@@ -202,6 +207,7 @@ static oq_status with_types(oq_call *c, stage then) {
   c->session->now = NULL;
   if (!c->keep_scratch) oq_arena_rewind(e->scratch, mark);
   if (s != OQ_OK && oq_diags_count(e->diags) == before) {
+    const oq_where w = place(c);
     return oq_fail(e->diags, s, "run.node", &w, "%s '%s': %s", w.op, w.node,
                    oq_status_text(s));
   }
