@@ -3,7 +3,9 @@
  * one that misbehaves in that way.  Tests that need the library find it by
  * ONNXQUANT_ORT_LIB, beside ONNXQUANT_PYTHON, or where the search looks, and
  * skip, saying so, without it. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
