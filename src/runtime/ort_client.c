@@ -516,6 +516,14 @@ static oq_status take_times(oq_rt *rt, double *const ms[2], size_t n_sets,
   return OQ_OK;
 }
 
+/* How often the child is to give a sign of life between runs: rarely, so as not
+ * to disturb what it measures, but in time. */
+static uint32_t tick_ms(const oq_rt *rt) {
+  const int64_t timeout = rt->child.timeout_ms;
+
+  return timeout <= 0 || timeout > 4000 ? 1000 : (uint32_t)timeout / 4;
+}
+
 static oq_status time_sets(oq_rt *rt, double *const ms[2], const feed_set *sets,
                            size_t n_sets, uint32_t warmup, uint32_t repeat,
                            oq_rt_error *err) {
@@ -529,6 +537,7 @@ static oq_status time_sets(oq_rt *rt, double *const ms[2], const feed_set *sets,
   oq_msg_u32(&rt->send, (uint32_t)n_sets);
   oq_msg_u32(&rt->send, warmup);
   oq_msg_u32(&rt->send, repeat);
+  oq_msg_u32(&rt->send, tick_ms(rt));
   TRY(stage(rt, sets, n_sets, err));
   TRY(ask(rt, OQ_REQ_TIME, err));
   return take_times(rt, ms, n_sets, repeat, err);

@@ -217,31 +217,36 @@ static double now_ms(void) {
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+typedef struct stopwatch {
+  uint32_t tick_ms;
+  double ticked; /* when the parent last heard of us */
+} stopwatch;
+
 /* Once, timed around the run alone; a negative result is a failure. */
-static double time_once(oq_ort_worker *w, job *j, double *ticked) {
+static double time_once(oq_ort_worker *w, job *j, stopwatch *sw) {
   const double start = now_ms();
   ort_status *st = perform(w, j);
   const double end = now_ms();
 
   if (!oq_worker_ok(w, st, RUN)) return -1;
   release_outputs(w, j);
-  if (end - *ticked >= 1000) { /* rarely, so as not to disturb fast models */
+  if (end - sw->ticked >= sw->tick_ms) {
     oq_worker_tick(w);
-    *ticked = end;
+    sw->ticked = end;
   }
   return end > start ? end - start : 0;
 }
 
 static bool time_jobs(oq_ort_worker *w, job *jobs, uint32_t n, uint32_t warmup,
-                      uint32_t repeat) {
-  double ticked = now_ms();
+                      uint32_t repeat, uint32_t tick_ms) {
+  stopwatch sw = {tick_ms, now_ms()};
 
   for (uint32_t i = 0; i < warmup; i++)
     for (uint32_t k = 0; k < n; k++)
-      if (time_once(w, &jobs[k], &ticked) < 0) return false;
+      if (time_once(w, &jobs[k], &sw) < 0) return false;
   for (uint32_t i = 0; i < repeat; i++) {
     for (uint32_t k = 0; k < n; k++) {
-      const double ms = time_once(w, &jobs[k], &ticked);
+      const double ms = time_once(w, &jobs[k], &sw);
 
       if (ms < 0) return false;
       oq_msg_f64(&w->reply, ms);
@@ -267,11 +272,13 @@ bool oq_worker_time(oq_ort_worker *w, oq_cut *c) {
   const uint32_t n = oq_cut_u32(c);
   const uint32_t warmup = oq_cut_u32(c);
   const uint32_t repeat = oq_cut_u32(c);
+  const uint32_t tick_ms = oq_cut_u32(c);
   job jobs[2] = {{0}, {0}};
   bool good;
 
   if (n < 1 || n > 2) return oq_worker_malformed(w);
-  good = read_jobs(w, c, jobs, n) && time_jobs(w, jobs, n, warmup, repeat);
+  good = read_jobs(w, c, jobs, n) &&
+         time_jobs(w, jobs, n, warmup, repeat, tick_ms);
   for (uint32_t k = 0; k < n; k++) release_job(w, &jobs[k]);
   return good;
 }

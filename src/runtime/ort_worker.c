@@ -231,6 +231,7 @@ bool oq_worker_ok(oq_ort_worker *w, ort_status *st, const char *id) {
 static const oq_ort_base *find_entry(oq_ort_worker *w, void *library,
                                      const char *path) {
   void *symbol = dlsym(library, "OrtGetApiBase");
+  const oq_ort_base *base;
   oq_ort_entry entry;
 
   _Static_assert(sizeof entry == sizeof symbol, "POSIX promises it");
@@ -241,7 +242,11 @@ static const oq_ort_base *find_entry(oq_ort_worker *w, void *library,
     return NULL;
   }
   memcpy(&entry, &symbol, sizeof entry); /* C has no cast for this */
-  return entry();
+  base = entry();
+  if (base == NULL)
+    oq_worker_fail(w, OQ_E_IO, "runtime.library",
+                   "%s: its OrtGetApiBase gives nothing", path);
+  return base;
 }
 
 static bool start_library(oq_ort_worker *w, const oq_ort_base *base) {

@@ -1344,6 +1344,30 @@ static void times_are_taken(void **state) {
   oq_rt_close(rt);
 }
 
+/* The timeout is for one run, not for a thousand. */
+static void long_timing_is_no_hang(void **state) {
+  const int64_t dim[1] = {2};
+  const bytes m = one_node("Relu", 1, dim, 1, "", 13);
+  oq_rt_options opt = {.threads = 1, .timeout_ms = 200};
+  const float x[2] = {-1, 1};
+  const oq_tensor_view v = {OQ_DT_F32, 1, {2}, x, sizeof x};
+  const oq_rt_feed feed = {NULL, &v, 1};
+  static double ms[300000];
+  int64_t start;
+  oq_rt_error err;
+  oq_rt *rt;
+
+  (void)state;
+  need_library();
+  rt = real_open(&opt);
+  start = now_ms();
+  if (oq_rt_time(ms, rt, real_load(rt, to_file(&m), 99), &feed, 0, 300000,
+                 &err) != OQ_OK)
+    fail_msg("%s", err.text);
+  assert_true(now_ms() - start > 400);
+  oq_rt_close(rt);
+}
+
 static const oq_rt_op_count *find_op(const oq_rt_census *c, const char *op) {
   for (size_t i = 0; i < c->n_ops; i++)
     if (strcmp(c->ops[i].op, op) == 0) return &c->ops[i];
@@ -1520,6 +1544,7 @@ int main(int argc, char **argv) {
       T(a_killed_child_leaves_the_results),
       T(a_stopped_child_times_out),
       T(times_are_taken),
+      T(long_timing_is_no_hang),
       T(a_float_model_has_float_kernels),
       T(an_integer_model_has_integer_kernels),
       T(two_at_once),
