@@ -46,7 +46,8 @@ oq_status oq_model_digest(char out[33], const oq_model *m) {
   oq_sink *sink;
 
   OQ_TRY(oq_sink_open_call(&sink, hash_part, &d, &cx->alloc, cx->diags));
-  const oq_status s = oq_onnx_encode(m->ir, sink, &cx->env);
+  oq_status s = oq_onnx_encode(m->ir, sink, &cx->env);
+  if (s == OQ_OK) s = oq_sink_commit(sink);
   oq_sink_close(sink);
   if (s != OQ_OK) return s;
   for (int i = 0; i < 16; i++) {
