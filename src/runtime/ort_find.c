@@ -327,6 +327,12 @@ static void try_named(search *s, const char *source, const char *path) {
   struct stat st;
   char *here = NULL;
 
+  if (path[0] == '\0') { /* the loader would take it for this program */
+    oq_rt_fail(&s->last, OQ_E_IO, "runtime.library",
+               "an empty path names no library");
+    tell(s, source, path, 0, s->last.text);
+    return;
+  }
   if (stat(path, &st) == 0) {
     if (S_ISDIR(st.st_mode)) {
       try_named_folder(s, source, path);

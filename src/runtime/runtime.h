@@ -112,7 +112,10 @@ typedef struct oq_rt_load_options {
 #define OQ_RT_LOAD_OPTIONS_INIT \
   { 99, 0, 0, 0, 0 }
 
-/* A loaded model.  Values that are not tensors have dtype 0; onnxruntime does
+/* Sessions are made with session.force_spinning_stop=1, so that the idle
+ * threads of one do not disturb another; an entry in `config` wins.
+ *
+ * A loaded model.  Values that are not tensors have dtype 0; onnxruntime does
  * not tell "no shape" from "scalar", so has_rank is 0 for both. */
 typedef struct oq_rt_session {
   const oq_value_info *inputs;

@@ -476,8 +476,11 @@ static void note(void *user, const oq_rt_candidate *c) {
 
 static void a_wrong_library_is_never_replaced(void **state) {
   static const char *const paths[] = {"/nonexistent/libonnxruntime.so",
-                                      "libm.so.6", "/", "/proc/self/exe",
-                                      "/dev/null"};
+                                      "libm.so.6",
+                                      "/",
+                                      "/proc/self/exe",
+                                      "/dev/null",
+                                      ""};
 
   (void)state;
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
