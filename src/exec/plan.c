@@ -182,6 +182,7 @@ static oq_status fill_slot(builder *b, oq_slot *s, oq_value_id id) {
       return OQ_OK;
     case OQ_VALUE_OUTER:
       s->kind = OQ_SLOT_OUTER;
+      b->p->n_outer++;
       return OQ_OK;
     case OQ_VALUE_RESULT:
       if (is_folded(b, id.i)) {

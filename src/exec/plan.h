@@ -49,7 +49,7 @@ struct oq_plan {
   oq_feed *feeds;
   uint32_t *slot_of; /* by value id; OQ_NONE = not needed */
   oq_value_id *values;
-  uint32_t n_slots, n_steps, n_feeds, n_symbols, n_values;
+  uint32_t n_slots, n_steps, n_feeds, n_symbols, n_values, n_outer;
   uint32_t max_in, max_out;
   /* What was computed with the plan, and how; NULL if nothing was. */
   oq_plan *folded;

@@ -186,6 +186,11 @@ static oq_status take_feeds(oq_session *s, const oq_ctensor *in, uint32_t n_in,
                             const oq_env *e) {
   const oq_plan *p = s->plan;
 
+  if (p->n_outer > 0) {
+    return oq_fail(e->diags, OQ_E_UNSUPPORTED, "run.outer", NULL,
+                   "the graph reads %u values of the graph around it",
+                   p->n_outer);
+  }
   if (n_in != p->n_feeds) {
     return oq_fail(e->diags, OQ_E_DATA, "input.count", NULL,
                    "%u inputs given, the model has %u", n_in, p->n_feeds);

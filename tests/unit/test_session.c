@@ -1,4 +1,5 @@
 /* Runs: inputs, views, writing in place, memory, taps, limits. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -277,6 +278,54 @@ static void a_tap_sees_every_value(void **state) {
   close_all(&f);
 }
 
+/* One plan, a session for each thread. */
+typedef struct part {
+  const oq_plan *plan;
+  oq_value_id y;
+  test_env t;
+  float result;
+  oq_status status;
+} part;
+
+static void *run_part(void *user) {
+  static const float x[] = {1, 2, 3};
+  const oq_ctensor in = f32(x, 1, 3);
+  part *p = user;
+  oq_session *s = NULL;
+
+  p->status = oq_session_create(&s, p->plan, &p->t.e);
+  for (int i = 0; i < 50 && p->status == OQ_OK; i++) {
+    p->status = oq_session_run(s, &in, 1, NULL, &p->t.e);
+  }
+  if (p->status == OQ_OK) {
+    p->result = ((const float *)oq_session_value(s, p->y)->data)[2];
+  }
+  oq_session_destroy(s);
+  return NULL;
+}
+
+static void threads_share_a_plan(void **state) {
+  part parts[3];
+  pthread_t thread[3];
+  fixture f;
+
+  (void)state;
+  chain(&f);
+  open_session(&f, NULL);
+  for (int i = 0; i < 3; i++) {
+    parts[i] = (part){.plan = f.p, .y = build_find(&f.b, "y")};
+    assert_true(test_env_open(&parts[i].t, NULL));
+    assert_int_equal(pthread_create(&thread[i], NULL, run_part, &parts[i]), 0);
+  }
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(parts[i].status, OQ_OK);
+    assert_true(parts[i].result == -33.0f);
+    test_env_close(&parts[i].t);
+  }
+  close_all(&f);
+}
+
 static void types_without_kernel(void **state) {
   const uint8_t x[] = {1, 2, 3, 4};
   fixture f;
@@ -404,6 +453,7 @@ int main(void) {
       cmocka_unit_test(inputs_are_checked),
       cmocka_unit_test(explosions_are_refused),
       cmocka_unit_test(a_tap_sees_every_value),
+      cmocka_unit_test(threads_share_a_plan),
       cmocka_unit_test(types_without_kernel),
       cmocka_unit_test(one_node_alone),
       cmocka_unit_test(memory_may_fail),
