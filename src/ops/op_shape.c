@@ -439,7 +439,7 @@ static oq_status expand_run(oq_run *r) {
 #define NEVER .quant = {.cls = OQ_Q_NEVER}
 #define SHAPE                                                               \
   ONE_OUT, ONE_IN, .name = "Shape", .infer = shape_infer, .run = shape_run, \
-                   NEVER
+                   .flags = OQ_OP_META, NEVER
 #define RESHAPE                                                              \
   ONE_OUT, .name = "Reshape", .min_in = 2, .max_in = 2, .flags = OQ_OP_VIEW, \
            .infer = reshape_infer, MOVE_INDEX
@@ -457,7 +457,7 @@ static const oq_op_def defs[] = {
      OQ_ATTRS(shape_attrs)},
 
     {ONE_OUT, ONE_IN, .name = "Size", .since = 1, .last = 27,
-     .infer = size_infer, .run = size_run, NEVER},
+     .flags = OQ_OP_META, .infer = size_infer, .run = size_run, NEVER},
 
     {RESHAPE, .since = 5, .last = 13},
     {RESHAPE, .since = 14, .last = 27, .params_size = sizeof(reshape_params),
