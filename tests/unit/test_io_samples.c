@@ -310,6 +310,95 @@ static void a_file_that_shrinks(void **state) {
   oq_samples_destroy(s);
 }
 
+static void check_threads(const oq_samples *s);
+
+/* ---- ONNX test data ----------------------------------------------------- */
+
+/* A TensorProto: float32[1,2] in raw_data. */
+static void put_pb(const folder *f, const char *name, float a, float b) {
+  uint8_t bytes[32] = {0x08, 1, 0x08, 2, 0x10, 1, 0x4a, 8};
+
+  memcpy(bytes + 8, &a, 4);
+  memcpy(bytes + 12, &b, 4);
+  put_file(f, name, bytes, 16);
+}
+
+static void test_data_sets(void **state) {
+  const folder *const f = *state;
+  model m = vector_model();
+  oq_samples_options o = {DATA(f->path)};
+  char name[64];
+  size_t n;
+
+  for (int i = 0; i < 11; i++) {
+    (void)snprintf(name, sizeof name, "test_data_set_%d", i);
+    put_folder(f, name);
+    (void)snprintf(name, sizeof name, "test_data_set_%d/input_0.pb", i);
+    put_pb(f, name, (float)i, 0.5F);
+    (void)snprintf(name, sizeof name, "test_data_set_%d/output_0.pb", i);
+    put_pb(f, name, -1, -1);
+  }
+  put_text(f, "model.onnx", "");
+  oq_samples *s = open_samples(&m, 1, o);
+  assert_int_equal(oq_samples_count(s), 11);
+  assert_string_equal(oq_samples_name(s, 10), "test_data_set_10");
+  assert_true(first_of(s, 1, 2, 0) == 2 && first_of(s, 1, 10, 0) == 10);
+  (void)oq_samples_files(s, &n);
+  assert_int_equal(n, 11 + 12);
+  check_threads(s);
+  oq_samples_destroy(s);
+  /* a second input is a second file */
+  m.input[1] = input_of("y", OQ_DT_F32, 2, DIMS(-1, 2));
+  (void)refused(&m, 2, o, OQ_E_DATA);
+  for (int i = 0; i < 11; i++) {
+    (void)snprintf(name, sizeof name, "test_data_set_%d/input_1.pb", i);
+    put_pb(f, name, (float)-i, 0);
+  }
+  s = open_samples(&m, 2, o);
+  assert_true(first_of(s, 2, 3, 1) == -3);
+  oq_samples_destroy(s);
+  /* the second one alone, one file */
+  char word[700];
+  (void)snprintf(word, sizeof word, "y=%s",
+                 in(f, "test_data_set_4/input_1.pb"));
+  s = open_samples(&m, 2, (oq_samples_options){DATA(word), FILL("x=zeros")});
+  assert_int_equal(oq_samples_count(s), 1);
+  assert_true(first_of(s, 2, 0, 1) == -4);
+  oq_samples_destroy(s);
+}
+
+static void test_data_that_does_not_fit(void **state) {
+  const folder *const f = *state;
+  model m = vector_model();
+  oq_tensor_view v;
+  void *handle;
+  uint64_t index;
+  oq_io_error err;
+
+  put_folder(f, "test_data_set_0");
+  put_text(f, "test_data_set_0/input_0.pb", "\xff\xff\xff");
+  oq_samples *s = open_samples(&m, 1, (oq_samples_options){DATA(f->path)});
+  const oq_source *src = oq_samples_source(s);
+  assert_int_not_equal(src->read(src->user, 0, &v, 1, &handle), OQ_OK);
+  assert_true(oq_samples_failure(s, &index, &err));
+  assert_non_null(strstr(err.text, "input_0.pb"));
+  put_pb(f, "test_data_set_0/input_0.pb", 1, 2);
+  assert_int_equal(src->read(src->user, 0, &v, 1, &handle), OQ_OK);
+  src->release(src->user, handle);
+  oq_samples_destroy(s);
+  m.input[0].dim[1].size = 3;
+  s = open_samples(&m, 1, (oq_samples_options){DATA(f->path)});
+  src = oq_samples_source(s);
+  assert_int_equal(src->read(src->user, 0, &v, 1, &handle), OQ_E_DATA);
+  oq_samples_destroy(s);
+  m = vector_model();
+  m.input[0].dim[0].size = 2; /* a batch of two is not made of one */
+  s = open_samples(&m, 1, (oq_samples_options){DATA(f->path)});
+  src = oq_samples_source(s);
+  assert_int_equal(src->read(src->user, 0, &v, 1, &handle), OQ_E_DATA);
+  oq_samples_destroy(s);
+}
+
 /* ---- several inputs ----------------------------------------------------- */
 
 static model two_vectors(void) {
@@ -775,6 +864,8 @@ int main(void) {
       IN_FOLDER(arrays_must_fit),
       IN_FOLDER(columns_first),
       IN_FOLDER(a_file_that_shrinks),
+      IN_FOLDER(test_data_sets),
+      IN_FOLDER(test_data_that_does_not_fit),
       IN_FOLDER(pairs),
       IN_FOLDER(binding_is_checked),
       IN_FOLDER(fills_follow_the_sample),
