@@ -1,0 +1,698 @@
+/* pass/raise_rules.c - each change of meaning or form of an operator from opset
+ * 7 to 27.  What is not here only takes more types, or got attributes and
+ * inputs whose absence means what was meant before. */
+#include "pass/raise_rules.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const oq_value_id no_value = {OQ_NONE};
+
+/* ---- small helpers --------------------------------------------------------
+ */
+static oq_node *node_of(const oq_raise *r) {
+  return oq_graph_node(r->g, r->id);
+}
+
+static const oq_type *type_of(const oq_raise *r, oq_value_id v) {
+  if (!oq_value_ok(v) || v.i >= r->uses.n) return NULL;
+  const oq_type *const t = r->types[v.i];
+  return t != NULL && t->kind == OQ_TYPE_TENSOR ? t : NULL;
+}
+
+static oq_dtype dtype_of(const oq_raise *r, uint32_t slot) {
+  const oq_type *const t = type_of(r, oq_pass_in(node_of(r), slot));
+
+  return t != NULL ? t->dtype : OQ_DT_NONE;
+}
+
+/* "<node>_<what>", for new values. */
+static const char *hint(const oq_raise *r, const char *what) {
+  const char *const text = oq_arena_format(r->env->scratch, "%s_%s",
+                                           oq_node_text(r->g, r->id), what);
+
+  return text != NULL ? text : what;
+}
+
+static oq_status put_text(const oq_raise *r, const char *name,
+                          const char *value) {
+  oq_attr a;
+
+  OQ_TRY(oq_attr_text(r->g->model, &a, name, value));
+  return oq_pass_put_attr(r->g, r->id, &a);
+}
+
+static oq_status put_i64(const oq_raise *r, const char *name, int64_t value) {
+  oq_attr a;
+
+  OQ_TRY(oq_attr_i64(r->g->model, &a, name, value));
+  return oq_pass_put_attr(r->g, r->id, &a);
+}
+
+/* A list of integers leaves the attributes and becomes input `slot`; nothing
+ * where it is absent. */
+static oq_status list_to_input(const oq_raise *r, const char *name,
+                               uint32_t slot) {
+  const oq_attr *const a = oq_node_attr(r->g, node_of(r), name);
+  oq_value_id v;
+
+  if (a == NULL || a->kind != OQ_ATTR_I64S) return OQ_OK;
+  OQ_TRY(oq_pass_add_i64s(&v, r->g, hint(r, name), a->u.i64s, a->count));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, slot, v));
+  return oq_pass_drop_attr(r->g, r->id, name);
+}
+
+static oq_status new_value(oq_value_id *out, const oq_raise *r,
+                           const char *what) {
+  oq_name name;
+
+  OQ_TRY(oq_edit_fresh_name(r->g->model, &name, hint(r, what)));
+  return oq_edit_add_value(r->g, out, OQ_VALUE_RESULT, name, NULL);
+}
+
+static oq_status new_node(const oq_raise *r, const char *op,
+                          const oq_value_id *in, uint32_t n_in, oq_value_id out,
+                          const oq_attr *attr) {
+  oq_node_spec s = {
+      .in = in, .n_in = n_in, .out = &out, .n_out = 1, .n_attrs = attr != NULL};
+  oq_node_id id;
+
+  if (attr != NULL) {
+    s.attrs = OQ_COPY_N(r->g->model->arena, oq_attr, attr, 1);
+    if (s.attrs == NULL) return OQ_E_MEMORY;
+  }
+  OQ_TRY(oq_names_add_text(r->g->model->names, &s.op, op));
+  return oq_edit_add_node(r->g, &id, &s);
+}
+
+/* ---- 9 --------------------------------------------------------------------
+ */
+/* spatial = 0 has one mean per element, which later opsets cannot say. */
+static bool is_spatial(const oq_raise *r) {
+  return oq_pass_i64(r->g, node_of(r), "spatial", 1) == 1;
+}
+
+static oq_status drop_spatial(const oq_raise *r) {
+  return oq_pass_drop_attr(r->g, r->id, "spatial");
+}
+
+/* Scan lost its batch dimension and its lengths: another operator. */
+static bool never(const oq_raise *r) {
+  (void)r;
+  return false;
+}
+
+static oq_status nothing(const oq_raise *r) {
+  (void)r;
+  return OQ_OK;
+}
+
+static oq_status upsample_scales(const oq_raise *r) {
+  const oq_attr *const a = oq_node_attr(r->g, node_of(r), "scales");
+  oq_ctensor t = {.dtype = OQ_DT_F32, .shape = {.rank = 1}};
+  oq_value_id v;
+
+  if (a == NULL || a->kind != OQ_ATTR_F32S) return OQ_OK;
+  t.shape.dim[0] = a->count;
+  t.size = a->count * sizeof *a->u.f32s;
+  t.data = a->u.f32s;
+  OQ_TRY(oq_edit_add_const(r->g, &v, hint(r, "scales"), &t));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, v));
+  return oq_pass_drop_attr(r->g, r->id, "scales");
+}
+
+/* ---- 10 -------------------------------------------------------------------
+ */
+static oq_status slice_inputs(const oq_raise *r) {
+  OQ_TRY(list_to_input(r, "starts", 1));
+  OQ_TRY(list_to_input(r, "ends", 2));
+  return list_to_input(r, "axes", 3);
+}
+
+static oq_status topk_input(const oq_raise *r) {
+  const int64_t k = oq_pass_i64(r->g, node_of(r), "k", 0);
+  oq_value_id v;
+
+  OQ_TRY(oq_pass_add_i64s(&v, r->g, hint(r, "k"), &k, 1));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, v));
+  return oq_pass_drop_attr(r->g, r->id, "k");
+}
+
+static oq_status upsample_resize(const oq_raise *r) {
+  return oq_edit_set_op(r->g, r->id, "", "Resize");
+}
+
+/* The mask had the type of the data. */
+static bool mask_known(const oq_raise *r) {
+  return oq_pass_unused(&r->uses, oq_pass_out(node_of(r), 1)) ||
+         dtype_of(r, 0) != OQ_DT_NONE;
+}
+
+static oq_status dropout_mask(const oq_raise *r) {
+  const oq_value_id mask = oq_pass_out(node_of(r), 1);
+  oq_value_id flags;
+  oq_attr to;
+
+  if (!oq_value_ok(mask)) return OQ_OK;
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 1, no_value));
+  if (oq_pass_unused(&r->uses, mask)) return oq_edit_trim_ports(r->g, r->id);
+  OQ_TRY(new_value(&flags, r, "mask"));
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 1, flags));
+  OQ_TRY(oq_attr_i64(r->g->model, &to, "to", (int64_t)dtype_of(r, 0)));
+  return new_node(r, "Cast", &flags, 1, mask, &to);
+}
+
+/* ---- 11 -------------------------------------------------------------------
+ */
+/* Resize-10 (and Upsample before) count pixels by their corners and round
+ * down; Resize-11 does neither unless told. */
+static oq_status resize_form(const oq_raise *r) {
+  const oq_value_id scales = oq_pass_in(node_of(r), 1);
+  const oq_ctensor empty = {.dtype = OQ_DT_F32,
+                            .shape = {.rank = 1, .dim = {0}}};
+  oq_value_id roi = no_value;
+
+  if (r->to < 13) /* where it is not optional yet */
+    OQ_TRY(oq_edit_add_const(r->g, &roi, hint(r, "roi"), &empty));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, roi));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 2, scales));
+  OQ_TRY(put_text(r, "coordinate_transformation_mode", "asymmetric"));
+  return put_text(r, "nearest_mode", "floor");
+}
+
+static bool bounded(const oq_raise *r, const char *name) {
+  return oq_node_attr(r->g, node_of(r), name) != NULL;
+}
+
+static bool clip_known(const oq_raise *r) {
+  return (!bounded(r, "min") && !bounded(r, "max")) ||
+         dtype_of(r, 0) != OQ_DT_NONE;
+}
+
+/* A bound that no finite number of float32 is beyond is none. */
+static oq_status clip_bound(const oq_raise *r, const char *name,
+                            uint32_t slot) {
+  const float v = oq_pass_f32(r->g, node_of(r), name, 0);
+  oq_value_id c;
+
+  if (!bounded(r, name)) return OQ_OK;
+  if (!(fabsf(v) >= FLT_MAX)) {
+    OQ_TRY(
+        oq_pass_add_scalar(&c, r->g, hint(r, name), dtype_of(r, 0), (double)v));
+    OQ_TRY(oq_edit_set_input(r->g, r->id, slot, c));
+  }
+  return oq_pass_drop_attr(r->g, r->id, name);
+}
+
+static oq_status clip_inputs(const oq_raise *r) {
+  OQ_TRY(clip_bound(r, "min", 1));
+  return clip_bound(r, "max", 2);
+}
+
+static bool fills(const oq_raise *r) {
+  const oq_node *const n = node_of(r);
+
+  return oq_pass_text_is(r->g, n, "mode", "constant", true) &&
+         oq_pass_f32(r->g, n, "value", 0) != 0;
+}
+
+static bool pad_known(const oq_raise *r) {
+  return !fills(r) || dtype_of(r, 0) != OQ_DT_NONE;
+}
+
+static oq_status pad_inputs(const oq_raise *r) {
+  oq_value_id v;
+
+  OQ_TRY(list_to_input(r, "pads", 1));
+  if (fills(r)) {
+    const double value = (double)oq_pass_f32(r->g, node_of(r), "value", 0);
+    OQ_TRY(
+        oq_pass_add_scalar(&v, r->g, hint(r, "value"), dtype_of(r, 0), value));
+    OQ_TRY(oq_edit_set_input(r->g, r->id, 2, v));
+  }
+  return oq_pass_drop_attr(r->g, r->id, "value");
+}
+
+static oq_status scatter_elements(const oq_raise *r) {
+  return oq_edit_set_op(r->g, r->id, "", "ScatterElements");
+}
+
+/* ---- 12 -------------------------------------------------------------------
+ */
+static oq_status dropout_ratio(const oq_raise *r) {
+  const oq_attr *const a = oq_node_attr(r->g, node_of(r), "ratio");
+  oq_value_id v;
+
+  if (a == NULL || a->kind != OQ_ATTR_F32) return OQ_OK;
+  OQ_TRY(oq_pass_add_scalar(&v, r->g, hint(r, "ratio"), OQ_DT_F32,
+                            (double)a->u.f32));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, v));
+  return oq_pass_drop_attr(r->g, r->id, "ratio");
+}
+
+/* ---- 13: Softmax, LogSoftmax, Hardmax -------------------------------------
+ */
+/* They took the axes from `axis` on as one.  That is what they do along one of
+ * them if the others have size 1; *one is that one. */
+static bool is_one_axis(int64_t *one, const oq_type *t, int64_t axis) {
+  uint32_t found = 0;
+
+  if (axis == -1) {
+    *one = -1;
+    return true;
+  }
+  if (t == NULL || !t->has_rank || t->rank == 0) return false;
+  if (axis < 0) axis += t->rank;
+  if (axis < 0 || axis >= t->rank) return false;
+  *one = (int64_t)t->rank - 1 == axis ? -1 : axis;
+  for (uint32_t i = (uint32_t)axis; i < t->rank; i++) {
+    if (t->dim[i].size == 1) continue;
+    *one = (int64_t)t->rank - 1 == (int64_t)i ? -1 : (int64_t)i;
+    found++;
+  }
+  return found <= 1;
+}
+
+/* [rows, all the others] and back. */
+static oq_status by_rows(const oq_raise *r, int64_t axis) {
+  const oq_value_id x = node_of(r)->in[0], y = node_of(r)->out[0];
+  const oq_type *const t = type_of(r, x);
+  oq_value_id flat, rows, shape;
+  oq_shape known;
+  oq_attr a;
+
+  OQ_TRY(new_value(&flat, r, "flat"));
+  OQ_TRY(new_value(&rows, r, "rows"));
+  OQ_TRY(oq_attr_i64(r->g->model, &a, "axis", axis));
+  OQ_TRY(new_node(r, "Flatten", &x, 1, flat, &a));
+  if (t != NULL && oq_type_shape(&known, t)) {
+    OQ_TRY(oq_pass_add_i64s(&shape, r->g, hint(r, "shape"), known.dim,
+                            known.rank));
+  } else {
+    OQ_TRY(new_value(&shape, r, "shape"));
+    OQ_TRY(new_node(r, "Shape", &x, 1, shape, NULL));
+  }
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 0, flat));
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 0, rows));
+  return new_node(r, "Reshape", (const oq_value_id[]){rows, shape}, 2, y, NULL);
+}
+
+static oq_status softmax_axis(const oq_raise *r) {
+  const oq_node *const n = node_of(r);
+  const int64_t axis = oq_pass_i64(r->g, n, "axis", 1);
+  int64_t one = -1;
+
+  if (!is_one_axis(&one, type_of(r, n->in[0]), axis)) {
+    OQ_TRY(by_rows(r, axis));
+    one = -1;
+  }
+  return put_i64(r, "axis", one);
+}
+
+/* ---- 13: lists that became inputs, scales of one element ------------------
+ */
+static oq_status axes_input(const oq_raise *r) {
+  return list_to_input(r, "axes", 1);
+}
+
+static oq_status split_input(const oq_raise *r) {
+  return list_to_input(r, "split", 1);
+}
+
+/* [1] would mean "per axis" from here on. */
+static oq_status make_scalar(const oq_raise *r, uint32_t slot,
+                             const char *what) {
+  const oq_value_id v = oq_pass_in(node_of(r), slot);
+  const oq_type *const t = type_of(r, v);
+  oq_value_id scalar;
+  oq_ctensor c;
+
+  if (t == NULL || !t->has_rank || t->rank != 1 || t->dim[0].size != 1)
+    return OQ_OK;
+  if (oq_pass_const(&c, r->g, v, r->env->scratch)) {
+    c.shape.rank = 0;
+    OQ_TRY(oq_edit_add_const(r->g, &scalar, oq_value_text(r->g, v), &c));
+  } else {
+    OQ_TRY(new_value(&scalar, r, what));
+    OQ_TRY(new_node(r, "Squeeze", &v, 1, scalar, NULL));
+  }
+  return oq_edit_set_input(r->g, r->id, slot, scalar);
+}
+
+static oq_status scalar_scale(const oq_raise *r) {
+  OQ_TRY(make_scalar(r, 1, "scale"));
+  return make_scalar(r, 2, "zero_point");
+}
+
+/* ---- 14 .. 20 -------------------------------------------------------------
+ */
+/* Five outputs were those of training. */
+static bool one_output(const oq_raise *r) {
+  const oq_node *const n = node_of(r);
+
+  for (uint32_t i = 1; i < n->n_out; i++)
+    if (!oq_pass_unused(&r->uses, n->out[i])) return false;
+  return true;
+}
+
+static oq_status trim_outputs(const oq_raise *r) {
+  for (uint32_t i = 1; i < node_of(r)->n_out; i++)
+    OQ_TRY(oq_edit_set_output(r->g, r->id, i, no_value));
+  return oq_edit_trim_ports(r->g, r->id);
+}
+
+static oq_status roialign_mode(const oq_raise *r) {
+  return put_text(r, "coordinate_transformation_mode", "output_half_pixel");
+}
+
+static oq_status split_count(const oq_raise *r) {
+  const oq_node *const n = node_of(r);
+
+  if (oq_value_ok(oq_pass_in(n, 1))) return OQ_OK;
+  return put_i64(r, "num_outputs", n->n_out);
+}
+
+static oq_status gridsample_mode(const oq_raise *r) {
+  const oq_node *const n = node_of(r);
+
+  if (oq_pass_text_is(r->g, n, "mode", "bilinear", false))
+    return put_text(r, "mode", "linear");
+  if (oq_pass_text_is(r->g, n, "mode", "bicubic", false))
+    return put_text(r, "mode", "cubic");
+  return OQ_OK;
+}
+
+static oq_status dft_axis(const oq_raise *r) {
+  const int64_t axis = oq_pass_i64(r->g, node_of(r), "axis", 1);
+  oq_value_id v;
+
+  OQ_TRY(
+      oq_pass_add_scalar(&v, r->g, hint(r, "axis"), OQ_DT_I64, (double)axis));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 2, v));
+  return oq_pass_drop_attr(r->g, r->id, "axis");
+}
+
+/* ---- 21: GroupNormalization -----------------------------------------------
+ */
+/* Scale and bias by channel, not by group. */
+static bool groups_known(const oq_raise *r) {
+  const oq_node *const n = node_of(r);
+  const int64_t groups = oq_pass_i64(r->g, n, "num_groups", 0);
+  const oq_type *const x = type_of(r, oq_pass_in(n, 0));
+
+  if (x == NULL || !x->has_rank || x->rank < 2 || x->dim[1].size <= 0 ||
+      groups <= 0 || x->dim[1].size % groups != 0)
+    return false;
+  for (uint32_t i = 1; i <= 2; i++) {
+    const oq_type *const t = oq_pass_const_type(r->g, oq_pass_in(n, i));
+    if (t == NULL || t->rank != 1 || t->dim[0].size != groups) return false;
+  }
+  return true;
+}
+
+static oq_status repeat(const oq_raise *r, uint32_t slot, int64_t channels,
+                        int64_t groups) {
+  const oq_value_id v = node_of(r)->in[slot];
+  const oq_shape s = {.rank = 1, .dim = {channels}};
+  oq_pass_numbers to;
+  oq_ctensor from;
+
+  if (!oq_pass_const(&from, r->g, v, r->env->scratch)) return OQ_E_MEMORY;
+  OQ_TRY(oq_pass_numbers_new(&to, from.dtype, &s, r->env));
+  for (size_t i = 0; i < (size_t)channels; i++)
+    oq_element_set_f64(&to.t, i,
+                       oq_element_f64(&from, i / (size_t)(channels / groups)));
+  return oq_pass_numbers_put(r->g, r->id, slot,
+                             oq_pass_is_alone(r->g, &r->uses, v), "scale", &to);
+}
+
+static oq_status groups_to_channels(const oq_raise *r) {
+  const oq_type *const x = type_of(r, node_of(r)->in[0]);
+  const int64_t channels = x->dim[1].size;
+  const int64_t groups = oq_pass_i64(r->g, node_of(r), "num_groups", 0);
+
+  OQ_TRY(repeat(r, 1, channels, groups));
+  OQ_TRY(repeat(r, 2, channels, groups));
+  if (x->dtype == OQ_DT_F32) return OQ_OK; /* the default */
+  return put_i64(r, "stash_type", (int64_t)x->dtype);
+}
+
+/* ---- the table ------------------------------------------------------------
+ */
+static const oq_raise_rule rules[] = {
+    {9, "BatchNormalization", is_spatial, drop_spatial},
+    {9, "Scan", never, nothing},
+    {9, "Upsample", NULL, upsample_scales},
+    {10, "Slice", NULL, slice_inputs},
+    {10, "TopK", NULL, topk_input},
+    {10, "Upsample", NULL, upsample_resize},
+    {10, "Dropout", mask_known, dropout_mask},
+    {11, "Resize", NULL, resize_form},
+    {11, "Clip", clip_known, clip_inputs},
+    {11, "Pad", pad_known, pad_inputs},
+    {11, "Scatter", NULL, scatter_elements},
+    {12, "Dropout", NULL, dropout_ratio},
+    {13, "Softmax", NULL, softmax_axis},
+    {13, "LogSoftmax", NULL, softmax_axis},
+    {13, "Hardmax", NULL, softmax_axis},
+    {13, "Squeeze", NULL, axes_input},
+    {13, "Unsqueeze", NULL, axes_input},
+    {13, "ReduceSum", NULL, axes_input},
+    {13, "Split", NULL, split_input},
+    {13, "QuantizeLinear", NULL, scalar_scale},
+    {13, "DequantizeLinear", NULL, scalar_scale},
+    {14, "BatchNormalization", one_output, trim_outputs},
+    {16, "RoiAlign", NULL, roialign_mode},
+    {18, "ReduceL1", NULL, axes_input},
+    {18, "ReduceL2", NULL, axes_input},
+    {18, "ReduceLogSum", NULL, axes_input},
+    {18, "ReduceLogSumExp", NULL, axes_input},
+    {18, "ReduceMax", NULL, axes_input},
+    {18, "ReduceMean", NULL, axes_input},
+    {18, "ReduceMin", NULL, axes_input},
+    {18, "ReduceProd", NULL, axes_input},
+    {18, "ReduceSumSquare", NULL, axes_input},
+    {18, "Split", NULL, split_count},
+    {20, "GridSample", NULL, gridsample_mode},
+    {20, "DFT", NULL, dft_axis},
+    {21, "GroupNormalization", groups_known, groups_to_channels},
+};
+
+const oq_raise_rule *oq_raise_rules(uint32_t *n) {
+  *n = (uint32_t)(sizeof rules / sizeof rules[0]);
+  return rules;
+}
+
+const char *oq_raise_name(const char *op, int64_t opset) {
+  if (strcmp(op, "Upsample") == 0 && opset >= 10) return "Resize";
+  if (strcmp(op, "Scatter") == 0 && opset >= 11) return "ScatterElements";
+  return op;
+}
+
+bool oq_raise_is_standard(const char *op) {
+  static const char *const names[] = {"Abs",
+                                      "Acos",
+                                      "Acosh",
+                                      "Add",
+                                      "AffineGrid",
+                                      "And",
+                                      "ArgMax",
+                                      "ArgMin",
+                                      "Asin",
+                                      "Asinh",
+                                      "Atan",
+                                      "Atanh",
+                                      "Attention",
+                                      "AveragePool",
+                                      "BatchNormalization",
+                                      "Bernoulli",
+                                      "BitCast",
+                                      "BitShift",
+                                      "BitwiseAnd",
+                                      "BitwiseNot",
+                                      "BitwiseOr",
+                                      "BitwiseXor",
+                                      "BlackmanWindow",
+                                      "Cast",
+                                      "CastLike",
+                                      "CausalConvWithState",
+                                      "Ceil",
+                                      "Celu",
+                                      "CenterCropPad",
+                                      "Clip",
+                                      "Col2Im",
+                                      "Compress",
+                                      "Concat",
+                                      "ConcatFromSequence",
+                                      "Constant",
+                                      "ConstantOfShape",
+                                      "Conv",
+                                      "ConvInteger",
+                                      "ConvTranspose",
+                                      "Cos",
+                                      "Cosh",
+                                      "CumProd",
+                                      "CumSum",
+                                      "DFT",
+                                      "DeformConv",
+                                      "DepthToSpace",
+                                      "DequantizeLinear",
+                                      "Det",
+                                      "Div",
+                                      "Dropout",
+                                      "DynamicQuantizeLinear",
+                                      "Einsum",
+                                      "Elu",
+                                      "Equal",
+                                      "Erf",
+                                      "Exp",
+                                      "Expand",
+                                      "EyeLike",
+                                      "Flatten",
+                                      "Floor",
+                                      "GRU",
+                                      "Gather",
+                                      "GatherElements",
+                                      "GatherND",
+                                      "Gelu",
+                                      "Gemm",
+                                      "GlobalAveragePool",
+                                      "GlobalLpPool",
+                                      "GlobalMaxPool",
+                                      "Greater",
+                                      "GreaterOrEqual",
+                                      "GridSample",
+                                      "GroupNormalization",
+                                      "HammingWindow",
+                                      "HannWindow",
+                                      "HardSigmoid",
+                                      "HardSwish",
+                                      "Hardmax",
+                                      "Identity",
+                                      "If",
+                                      "ImageDecoder",
+                                      "InstanceNormalization",
+                                      "IsInf",
+                                      "IsNaN",
+                                      "LRN",
+                                      "LSTM",
+                                      "LayerNormalization",
+                                      "LeakyRelu",
+                                      "Less",
+                                      "LessOrEqual",
+                                      "LinearAttention",
+                                      "Log",
+                                      "LogSoftmax",
+                                      "Loop",
+                                      "LpNormalization",
+                                      "LpPool",
+                                      "MatMul",
+                                      "MatMulInteger",
+                                      "Max",
+                                      "MaxPool",
+                                      "MaxRoiPool",
+                                      "MaxUnpool",
+                                      "Mean",
+                                      "MeanVarianceNormalization",
+                                      "MelWeightMatrix",
+                                      "Min",
+                                      "Mish",
+                                      "Mod",
+                                      "Mul",
+                                      "Multinomial",
+                                      "Neg",
+                                      "NegativeLogLikelihoodLoss",
+                                      "NonMaxSuppression",
+                                      "NonZero",
+                                      "Not",
+                                      "OneHot",
+                                      "Optional",
+                                      "OptionalGetElement",
+                                      "OptionalHasElement",
+                                      "Or",
+                                      "PRelu",
+                                      "Pad",
+                                      "Pow",
+                                      "QLinearConv",
+                                      "QLinearMatMul",
+                                      "QuantizeLinear",
+                                      "RMSNormalization",
+                                      "RNN",
+                                      "RandomNormal",
+                                      "RandomNormalLike",
+                                      "RandomUniform",
+                                      "RandomUniformLike",
+                                      "Range",
+                                      "Reciprocal",
+                                      "ReduceL1",
+                                      "ReduceL2",
+                                      "ReduceLogSum",
+                                      "ReduceLogSumExp",
+                                      "ReduceMax",
+                                      "ReduceMean",
+                                      "ReduceMin",
+                                      "ReduceProd",
+                                      "ReduceSum",
+                                      "ReduceSumSquare",
+                                      "RegexFullMatch",
+                                      "Relu",
+                                      "Reshape",
+                                      "Resize",
+                                      "ReverseSequence",
+                                      "RoiAlign",
+                                      "RotaryEmbedding",
+                                      "Round",
+                                      "STFT",
+                                      "Scan",
+                                      "ScatterElements",
+                                      "ScatterND",
+                                      "Selu",
+                                      "SequenceAt",
+                                      "SequenceConstruct",
+                                      "SequenceEmpty",
+                                      "SequenceErase",
+                                      "SequenceInsert",
+                                      "SequenceLength",
+                                      "SequenceMap",
+                                      "Shape",
+                                      "Shrink",
+                                      "Sigmoid",
+                                      "Sign",
+                                      "Sin",
+                                      "Sinh",
+                                      "Size",
+                                      "Slice",
+                                      "Softmax",
+                                      "SoftmaxCrossEntropyLoss",
+                                      "Softplus",
+                                      "Softsign",
+                                      "SpaceToDepth",
+                                      "Split",
+                                      "SplitToSequence",
+                                      "Sqrt",
+                                      "Squeeze",
+                                      "StringConcat",
+                                      "StringNormalizer",
+                                      "StringSplit",
+                                      "Sub",
+                                      "Sum",
+                                      "Swish",
+                                      "Tan",
+                                      "Tanh",
+                                      "TensorScatter",
+                                      "TfIdfVectorizer",
+                                      "ThresholdedRelu",
+                                      "Tile",
+                                      "TopK",
+                                      "Transpose",
+                                      "Trilu",
+                                      "Unique",
+                                      "Unsqueeze",
+                                      "Where",
+                                      "Xor"};
+
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (strcmp(names[i], op) == 0) return true;
+  return false;
+}
