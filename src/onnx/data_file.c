@@ -153,6 +153,9 @@ oq_status oq_onnx_decode_data(oq_data_value *out, oq_data_kind kind,
   }
   oq_status s = oq_decode_unpack(&m, &x.d, root);
   if (s == OQ_OK) s = decode_value(&x, &v, m);
+  for (uint32_t i = 0; i < x.d.joined.n; i++) {
+    oq_store_unref(x.d.joined.p[i]);
+  }
   oq_store_unref(x.d.file);
   if (s == OQ_OK) *out = v;
   return s;

@@ -2,6 +2,7 @@
 #ifndef OQ_ONNX_DECODE_H
 #define OQ_ONNX_DECODE_H
 
+#include "base/vec.h"
 #include "onnx.pb-c.h"
 #include "onnx/external.h"
 #include "onnx/wire.h"
@@ -14,6 +15,8 @@ typedef struct oq_decoder {
   oq_external *external; /* NULL for data files: external tensors refused */
   oq_store *file;
   oq_slim slim;
+  /* Data files: stores over bytes in `arena`, to be let go by the caller. */
+  OQ_VEC(oq_store *) joined;
 } oq_decoder;
 
 /* Walks and unpacks d->file; sets d->slim.  The message is in d->scratch. */

@@ -208,7 +208,13 @@ static oq_status keep_joined(oq_decoder *d, oq_store **out, oq_span bytes) {
   void *p = NULL;
 
   if (d->model == NULL) { /* in an arena that outlives the view */
-    return oq_store_wrap(out, bytes.p, bytes.n, d->env->alloc);
+    OQ_TRY(oq_store_wrap(&s, bytes.p, bytes.n, d->env->alloc));
+    if (!oq_vec_push(d->arena, &d->joined, s)) {
+      oq_store_unref(s);
+      return OQ_E_MEMORY;
+    }
+    *out = s;
+    return OQ_OK;
   }
   OQ_TRY(oq_store_new(&s, &p, bytes.n, d->env->alloc));
   memcpy(p, bytes.p, bytes.n);

@@ -542,6 +542,19 @@ static void put_inits(writer *w, const oq_graph *g) {
   }
 }
 
+/* In order of their ids, as far as each stands behind what it reads: ONNX wants
+ * them sorted, and edited graphs have new nodes at the end. */
+static void put_nodes(writer *w, const oq_graph *g) {
+  const oq_node_id *order;
+  uint32_t n;
+
+  if (oq_walk_order(&order, &n, g, w->arena, NULL) != OQ_OK) {
+    w->no_memory = true; /* no cycle gets through oq_ir_verify */
+    return;
+  }
+  for (uint32_t i = 0; i < n; i++) put_node(w, g, &g->nodes[order[i].i]);
+}
+
 static void put_graph(writer *w, uint32_t number, const oq_graph *g) {
   const opened o = open_message(w, number);
   merge x = merge_of(g->extra);
@@ -553,9 +566,7 @@ static void put_graph(writer *w, uint32_t number, const oq_graph *g) {
   }
   x.drop = UINT64_C(1) << 12 | UINT64_C(1) << 13;
   upto(w, &x, 1);
-  for (uint32_t i = 0; i < g->n_nodes; i++) {
-    if (!g->nodes[i].dead) put_node(w, g, &g->nodes[i]);
-  }
+  put_nodes(w, g);
   merge_name(w, &x, 2, g->name);
   upto(w, &x, 5);
   put_inits(w, g);

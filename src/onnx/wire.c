@@ -340,11 +340,12 @@ static bool close_message(walker *w, size_t at) {
 
 /* Keeps what was gathered and leaves its number in the slim message. */
 static oq_status put_extra(walker *w, uint32_t number, const gather *g) {
+  static const uint8_t nothing[1] = {0};
   const oq_span s = gather_bytes(g);
   oq_extra *x = OQ_NEW(w->keep, oq_extra);
 
   if (x == NULL) return no_memory(w);
-  x->bytes = s.p;
+  x->bytes = s.n != 0 ? s.p : nothing; /* no arithmetic on NULL */
   x->size = s.n;
   if (g->is_joined) {
     x->bytes = OQ_COPY_N(w->keep, uint8_t, s.p, s.n);
@@ -1025,7 +1026,7 @@ oq_status oq_wire_slim(oq_slim *out, const ProtobufCMessageDescriptor *root,
                    "the message has %zu bytes, more than protobuf allows (%d)",
                    file.n, OQ_MAX_MODEL_BYTES);
   }
-  OQ_TRY(walk(&w, &at, root, &file, 1));
+  OQ_TRY(walk(&w, &at, root, &file, file.n != 0));
   *out = (oq_slim){{w.slim.p, w.slim.n}, w.payloads.p, w.extras.p, w.texts.p,
                    w.payloads.n,         w.extras.n,   w.texts.n,  w.cost};
   return OQ_OK;
