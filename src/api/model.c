@@ -228,7 +228,7 @@ static bool narrows(const oq_type *declared, const int64_t *dim,
 oq_status oq_model_set_shape(oq_model *m, const char *input, const int64_t *dim,
                              uint32_t rank) {
   const oq_type *declared;
-  uint32_t feed;
+  uint32_t feed = 0;
 
   if (m == NULL || input == NULL || rank > OQ_MAX_RANK ||
       (dim == NULL && rank > 0)) {

@@ -73,7 +73,7 @@ static oq_status take_inputs(const oq_ctensor **out, oq_runner *r,
 
 static oq_status run(oq_runner *r, const oq_tensor_view *inputs, uint32_t n) {
   const oq_graph *g = r->model->ir->main;
-  const oq_ctensor *t;
+  const oq_ctensor *t = NULL;
 
   OQ_TRY(take_inputs(&t, r, inputs, n));
   OQ_TRY(oq_session_run(r->session, t, n, NULL, &r->model->cx->env));

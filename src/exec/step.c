@@ -27,7 +27,7 @@ static oq_status refuse_bytes(const oq_call *c, uint32_t i, oq_dtype t,
   const oq_where w = place(c);
   char text[160];
 
-  if (oq_dtype_bits(t) == 0) {
+  if (oq_dtype_bits((int32_t)t) == 0) {
     return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.dtype", &w,
                    "%s '%s': output %u is of type %s, which the engine does "
                    "not hold",

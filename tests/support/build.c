@@ -185,7 +185,7 @@ static oq_status list_attr(build *b, oq_attr *a, const char *key, const char *p,
   size_t at = 1, end;
 
   for (; at < n && p[at] != ']'; at = end + (p[end] == ',')) {
-    double f;
+    double f = 0;
     for (end = at; p[end] != ',' && p[end] != ']' && end < n;) end++;
     if (k == MOST || !oq_text_parse_f64(&f, p + at, end - at)) {
       wrong("attribute", p);
@@ -205,8 +205,8 @@ static oq_status list_attr(build *b, oq_attr *a, const char *key, const char *p,
 static oq_status one_attr(build *b, oq_attr *a, const char *w, size_t n) {
   const char *eq = memchr(w, '=', n);
   char key[64] = "", text[64] = "";
-  int64_t i;
-  double f;
+  int64_t i = 0;
+  double f = 0;
 
   if (eq == NULL || eq - w >= 64) wrong("attribute", w);
   memcpy(key, w, (size_t)(eq - w));

@@ -31,9 +31,11 @@ static void note_worst(difference *d, size_t i, double a, double b) {
   const double abs = fabs(a - b);
 
   if (!isfinite(abs)) return;
-  if (abs > d->max_abs) d->max_abs = abs;
+  if (abs > d->max_abs) {
+    d->max_abs = abs;
+    d->worst = i;
+  }
   if (b != 0 && abs / fabs(b) > d->max_rel) d->max_rel = abs / fabs(b);
-  d->worst = i;
 }
 
 bool values_close(difference *d, const oq_ctensor *got, const oq_ctensor *want,
