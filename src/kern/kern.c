@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kern/k_math.h"
 #include "kern/tables.h"
 
 /* ---- statistics ---------------------------------------------------------- */
@@ -74,10 +75,6 @@ static void minmax_f32(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
 
 /* ---- 8-bit quantization ----------------------------------------------------
  */
-/* 1.5 * 2^23: adding it leaves the integer nearest to x (halves to even) in the
- * low bits of the sum, for |x| <= 2^22. */
-#define ROUND_MAGIC 12582912.0f
-
 /* The bounds are integers, so clamping before rounding gives what rounding
  * before clamping gives, and the number fits the trick above.  NaN becomes the
  * lower bound. */
@@ -87,7 +84,7 @@ static inline int32_t quantize_one(float x, float scale, int32_t zero, float lo,
   const float a = v > lo ? v : lo;
   const float b = a < hi ? a : hi;
 
-  return (int32_t)((b + ROUND_MAGIC) - ROUND_MAGIC) + zero;
+  return (int32_t)((b + OQ_ROUND_MAGIC) - OQ_ROUND_MAGIC) + zero;
 }
 
 static void quantize_u8(uint8_t *y, const float *x, size_t n, float scale,
