@@ -19,6 +19,7 @@ typedef struct placer {
   oq_uses uses;
   const oq_node_id *order;
   uint32_t n_order;
+  bool *forced;         /* node id -> its result is quantized in any case */
   oq_value_id *carrier; /* value id -> the value behind absorbable clamps */
 } placer;
 
@@ -347,38 +348,72 @@ static oq_status owners(const placer *p, oq_node_id **out) {
   return OQ_OK;
 }
 
-static bool wanted(const placer *p, oq_value_id v) {
+/* Uses of v by integer nodes as data; *others: is there any use besides. */
+static uint32_t integer_uses(const placer *p, oq_value_id v, bool *others) {
+  uint32_t n = 0;
+
+  *others = false;
   for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
     const oq_use *use = &p->uses.use[u];
 
     if (is_integer(p, use->node) && use->slot != OQ_NONE &&
         carries_data(p, use->node, use->slot))
-      return true;
+      n++;
+    else
+      *others = true;
   }
-  return false;
+  return n;
 }
 
-static bool result_wanted(const placer *p, oq_node_id n) {
+/* Some result of n is read by an integer node; `alone`: and by nothing else. */
+static bool result_wanted(const placer *p, oq_node_id n, bool alone) {
   const oq_node *node = oq_graph_node(p->g, n);
+  uint32_t wanted = 0;
+  bool others = false, any_others = false;
 
-  for (uint32_t k = 0; k < node->n_out; k++)
-    if (oq_value_ok(node->out[k]) && wanted(p, result_of(p, n, k))) return true;
-  return false;
+  for (uint32_t k = 0; k < node->n_out; k++) {
+    if (!oq_value_ok(node->out[k])) continue;
+    wanted += integer_uses(p, result_of(p, n, k), &others);
+    any_others = any_others || others;
+  }
+  return wanted > 0 && !(alone && any_others);
 }
 
-/* One integer input is enough: of two inputs one then takes a Q, where a float
- * node between integer neighbours would take a DQ before it and a Q behind. */
+/* Is the result of n quantized in any case?  That of a convolution is, and of
+ * what is computed from it.  A matrix product may leave floats: around it, only
+ * what moves values takes part, where nobody else reads them. */
+static bool is_forced(const placer *p, oq_node_id n) {
+  return is_integer(p, n) && p->forced[n.i];
+}
+
+static bool computes_forced(const placer *p, oq_node_id n,
+                            const oq_node_id *owner) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_profile_rule *rule = plan_of(p, n)->rule;
+
+  if (is_linear(p, n)) return rule->output == OQ_OUT_QUANTIZED;
+  if (!rule->same_params) return true;
+  return node->n_in > 0 && oq_value_ok(node->in[0]) &&
+         oq_node_ok(owner[node->in[0].i]) && is_forced(p, owner[node->in[0].i]);
+}
+
+/* One input that is quantized anyway is enough: of two inputs the other then
+ * takes a Q, where a float node between integer neighbours would take a DQ
+ * before it and a Q behind. */
 static bool inputs_ready(const placer *p, oq_node_id n,
                          const oq_node_id *owner) {
   const oq_node *node = oq_graph_node(p->g, n);
+  const bool moves = plan_of(p, n)->rule->same_params;
 
   for (uint32_t i = 0; i < node->n_in; i++) {
     if (!oq_value_ok(node->in[i]) || !carries_data(p, n, i)) continue;
-    if (is_integer(p, owner[node->in[i].i])) return true;
+    const oq_node_id from = owner[node->in[i].i];
+
+    if (oq_node_ok(from) && is_forced(p, from)) return true;
+    if (!moves) continue;
+    if (is_integer(p, from)) return result_wanted(p, from, true);
     /* Moving bytes is cheaper than moving floats, whoever made them. */
-    if (plan_of(p, n)->rule->same_params &&
-        p->g->values[node->in[i].i].kind == OQ_VALUE_INPUT)
-      return true;
+    return p->g->values[node->in[i].i].kind == OQ_VALUE_INPUT;
   }
   return false;
 }
@@ -402,6 +437,11 @@ static bool shrinks(const placer *p, oq_node_id n) {
          elements(p, node->in[0]) >= 4 * elements(p, node->out[0]);
 }
 
+/* Somebody gains by an integer result. */
+static bool result_useful(const placer *p, oq_node_id n) {
+  return result_wanted(p, n, !is_forced(p, n)) || shrinks(p, n);
+}
+
 static bool give_up(placer *p, oq_node_id n, const char *why) {
   oq_node_plan *plan = plan_of(p, n);
 
@@ -418,14 +458,15 @@ static void settle(placer *p, const oq_node_id *owner) {
     for (uint32_t i = 0; i < p->n_order; i++) {
       const oq_node_id n = p->order[i];
 
-      if (is_integer(p, n) && !is_linear(p, n) && !inputs_ready(p, n, owner))
+      if (!is_integer(p, n)) continue;
+      p->forced[n.i] = computes_forced(p, n, owner);
+      if (!is_linear(p, n) && !inputs_ready(p, n, owner))
         changed = give_up(p, n, "its input is float: nothing would be gained");
     }
     for (uint32_t i = p->n_order; i-- > 0;) {
       const oq_node_id n = p->order[i];
 
-      if (is_integer(p, n) && !is_linear(p, n) && !result_wanted(p, n) &&
-          !shrinks(p, n))
+      if (is_integer(p, n) && !is_linear(p, n) && !result_useful(p, n))
         changed = give_up(p, n, "its result is read as float");
     }
   }
@@ -434,7 +475,8 @@ static void settle(placer *p, const oq_node_id *owner) {
 /* ---- values and groups
  * -------------------------------------------------------------- */
 static bool needs_q(const placer *p, oq_node_id n) {
-  return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED || result_wanted(p, n);
+  return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED ||
+         result_wanted(p, n, true);
 }
 
 static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
@@ -566,7 +608,8 @@ static oq_status tables(placer *p) {
   p->out->values = OQ_NEW_N(in->arena, oq_value_plan, p->g->n_values);
   p->out->groups = OQ_NEW_N(in->arena, oq_group_plan, p->g->n_values);
   p->out->n_groups = 0;
-  if (!p->out->nodes || !p->out->values || !p->out->groups)
+  p->forced = OQ_NEW_N(in->arena, bool, p->g->n_nodes);
+  if (!p->forced || !p->out->nodes || !p->out->values || !p->out->groups)
     return oq_fail_memory(in->env->diags);
   OQ_TRY(oq_walk_uses(&p->uses, p->g, in->arena));
   return oq_walk_order(&p->order, &p->n_order, p->g, in->arena, in->env->diags);
