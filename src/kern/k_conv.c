@@ -13,8 +13,7 @@ enum {
   MAX_MULTIPLIER = 4     /* output channels per input of a depthwise one */
 };
 
-/* ---- tiles: ranges of output positions ------------------------------------
- */
+/* ---- tiles: ranges of output positions ----------------------------------- */
 typedef struct tiling {
   size_t width;      /* outputs of the last axis */
   size_t rows, cols; /* per tile; rows > 1 only if cols == width */
@@ -65,8 +64,7 @@ static bool next_tile(tile *t, const tiling *g, size_t all) {
   return true;
 }
 
-/* ---- columns --------------------------------------------------------------
- */
+/* ---- columns ------------------------------------------------------------- */
 typedef struct tap_at { /* tap of the window, by axis */
   size_t at[OQ_WINDOW_AXES];
 } tap_at;
@@ -169,8 +167,7 @@ static void col2im(float *y, const float *src, const oq_windows *w, size_t k0,
     give_row(y + k / w->taps * w->in_size, src, w, k % w->taps, b);
 }
 
-/* ---- ways -----------------------------------------------------------------
- */
+/* ---- ways ---------------------------------------------------------------- */
 /* y starts as the bias, so that GEMM only adds. */
 static void start_with_bias(float *y, size_t channels, size_t n,
                             const float *bias) {
@@ -227,19 +224,18 @@ static void conv_group(const oq_kernels *k, const oq_conv *c, float *y,
   }
 }
 
-/* ---- depthwise ------------------------------------------------------------
- */
+/* ---- depthwise ----------------------------------------------------------- */
 typedef struct dw_user {
   float *y;       /* channel */
   const float *w; /* [taps] */
+  size_t taps;
   float bias;
   size_t width;
 } dw_user;
 
-OQ_SIMD_LOOP(dw_row,
-             (float *y, size_t n, const float *const *at, const float *w,
-              const uint32_t *tap, size_t taps, float bias),
-             (y, n, at, w, tap, taps, bias)) {
+/* One output row. */
+OQ_INLINE void dw_row(float *y, size_t n, const float *at, const size_t *off,
+                      const float *w, size_t taps, float bias) {
   size_t x = 0;
   oq_vf f, v, a, b, c, d;
 
@@ -247,8 +243,8 @@ OQ_SIMD_LOOP(dw_row,
     oq_vf_set(&a, bias);
     b = c = d = a;
     for (size_t i = 0; i < taps; i++) {
-      const float *const p = at[i] + x;
-      oq_vf_set(&f, w[tap[i]]);
+      const float *const p = at + off[i] + x;
+      oq_vf_set(&f, w[i]);
       oq_vf_load(&v, p);
       a += f * v;
       oq_vf_load(&v, p + OQ_LANES);
@@ -266,26 +262,27 @@ OQ_SIMD_LOOP(dw_row,
   for (; x < n; x += OQ_LANES) {
     oq_vf_set(&a, bias);
     for (size_t i = 0; i < taps; i++) {
-      oq_vf_set(&f, w[tap[i]]);
-      oq_vf_load(&v, at[i] + x);
+      oq_vf_set(&f, w[i]);
+      oq_vf_load(&v, at + off[i] + x);
       a += f * v;
     }
     oq_vf_store_n(y + x, &a, n - x);
   }
 }
 
-static void dw_emit(void *user, const oq_row_taps *t) {
-  const dw_user *const u = user;
-
-  dw_row(u->y + t->row * u->width + t->first, t->n, t->at, u->w, t->tap,
-         t->n_taps, u->bias);
+OQ_SIMD_LOOP(dw_rows, (const dw_user *u, const oq_row_block *b), (u, b)) {
+  for (size_t r = 0; r < b->n_rows; r++)
+    dw_row(u->y + (b->row + r) * u->width + b->first, b->n, b->at + r * b->step,
+           b->off, u->w, u->taps, u->bias);
 }
+
+static void dw_emit(void *user, const oq_row_block *b) { dw_rows(user, b); }
 
 static void conv_depthwise(const oq_conv *c, const oq_strips *s, float *y,
                            const float *x, const float *w, const float *bias,
                            void *scratch) {
   const size_t channels = c->groups * c->out_ch;
-  dw_user u = {.width = c->w.axis[c->w.n - 1].out};
+  dw_user u = {.taps = c->w.taps, .width = c->w.axis[c->w.n - 1].out};
 
   for (size_t n = 0; n < c->batch; n++) {
     for (size_t m = 0; m < channels; m++) {
@@ -298,8 +295,7 @@ static void conv_depthwise(const oq_conv *c, const oq_strips *s, float *y,
   }
 }
 
-/* ---- Conv -----------------------------------------------------------------
- */
+/* ---- Conv ---------------------------------------------------------------- */
 void oq_conv_f32(const oq_kernels *k, const oq_conv *c, float *y,
                  const float *x, const float *w, const float *bias,
                  void *scratch) {
@@ -328,8 +324,7 @@ void oq_conv_f32(const oq_kernels *k, const oq_conv *c, float *y,
   }
 }
 
-/* ---- ConvTranspose --------------------------------------------------------
- */
+/* ---- ConvTranspose ------------------------------------------------------- */
 size_t oq_conv_transpose_scratch(const oq_conv *c) {
   if (empty(c) || c->w.out_size == 0 || c->in_ch == 0 || c->w.taps == 0)
     return 0;
@@ -372,8 +367,7 @@ void oq_conv_transpose_f32(const oq_kernels *k, const oq_conv *c, float *y,
   }
 }
 
-/* ---- double ---------------------------------------------------------------
- */
+/* ---- double -------------------------------------------------------------- */
 /* Input position under tap `k` of output `o`; false if outside. */
 static bool under(size_t *at, const oq_windows *w, size_t o, size_t k) {
   size_t sum = 0, scale = 1, p;

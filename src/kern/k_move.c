@@ -20,8 +20,7 @@ void oq_fill_elements(void *dst, size_t n, const void *element, size_t size) {
   }
 }
 
-/* ---- mapped ---------------------------------------------------------------
- */
+/* ---- mapped -------------------------------------------------------------- */
 static bool is_all(const oq_map_axis *a) {
   return a->at == NULL && a->start == 0 && a->step == 1 && a->in == a->out;
 }
@@ -147,8 +146,7 @@ void oq_move_mapped(void *y, const void *x, const oq_mapping *m) {
   v.outer = rank - 1;
   size_t step = v.block * m->axis[rank - 1].in;
   const size_t row = v.block * m->axis[rank - 1].out;
-  for (uint32_t i = v.outer; i-- > 0; step *= m->axis[i].in)
-    v.step[i] = step;
+  for (uint32_t i = v.outer; i-- > 0; step *= m->axis[i].in) v.step[i] = step;
   do {
     const uint8_t *const src = source(x, &v, at);
     if (src == NULL)
@@ -162,8 +160,7 @@ void oq_move_mapped(void *y, const void *x, const oq_mapping *m) {
   } while (next(at, m->axis, v.outer));
 }
 
-/* ---- permuted -------------------------------------------------------------
- */
+/* ---- permuted ------------------------------------------------------------ */
 enum { BLOCK = 16 };
 
 /* y[a * ya + b] = x[a + b * xb], in squares that stay in the cache. */

@@ -1,12 +1,14 @@
 /* kern/k_pool - see k_pool.h. */
+#include "kern/loop.h"
+
 #include "kern/k_pool.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "kern/k_simd.h"
 
-/* ---- positions ------------------------------------------------------------
- */
+/* ---- positions ----------------------------------------------------------- */
 typedef struct place { /* an output or a tap, by axis */
   size_t at[OQ_WINDOW_AXES];
 } place;
@@ -68,8 +70,7 @@ static bool nothing(const oq_pooling *p) {
   return p->planes == 0 || p->w.out_size == 0;
 }
 
-/* ---- any type -------------------------------------------------------------
- */
+/* ---- any type ------------------------------------------------------------ */
 /* NaN wins, as it does where maxima are taken pairwise. */
 #define WINDOW_LOOPS(T, suffix)                                             \
   static void max_any_##suffix(const oq_pooling *p, T *y, int64_t *indices, \
@@ -122,8 +123,7 @@ void oq_pool_mean_f64(const oq_pooling *p, double *y, const double *x) {
   if (!nothing(p)) mean_any_f64(p, y, x);
 }
 
-/* ---- float32 by rows ------------------------------------------------------
- */
+/* ---- float32 by rows ----------------------------------------------------- */
 size_t oq_pool_scratch(const oq_pooling *p) {
   oq_strips s;
 
@@ -138,74 +138,60 @@ typedef struct row_user {
   const float *counts; /* means: taps per column */
 } row_user;
 
-/* a < b ? b : a by lanes: NaN in `b` is lost, so it goes first. */
-OQ_INLINE void take_max(oq_vf *a, const oq_vf *b) {
-  typedef int vi __attribute__((vector_size(64)));
-  const vi keep = (*a >= *b) | (*a != *a);
-
-  *a = (oq_vf)(((vi)*a & keep) | ((vi)*b & ~keep));
-}
-
-OQ_SIMD_LOOP(max_row, (float *y, size_t n, const float *const *at, size_t taps),
-             (y, n, at, taps)) {
-  oq_vf v, a, b;
-  size_t x = 0;
-
-  for (; x + 2 * OQ_LANES <= n; x += 2 * OQ_LANES) {
-    oq_vf_set(&a, -INFINITY);
-    b = a;
-    for (size_t i = 0; i < taps; i++) {
-      oq_vf_load(&v, at[i] + x);
-      take_max(&a, &v);
-      oq_vf_load(&v, at[i] + x + OQ_LANES);
-      take_max(&b, &v);
-    }
-    oq_vf_store(y + x, &a);
-    oq_vf_store(y + x + OQ_LANES, &b);
-  }
-  for (; x < n; x += OQ_LANES) {
-    oq_vf_set(&a, -INFINITY);
-    for (size_t i = 0; i < taps; i++) {
-      oq_vf_load(&v, at[i] + x);
-      take_max(&a, &v);
-    }
-    oq_vf_store_n(y + x, &a, n - x);
+/* NaN stays. */
+OQ_INLINE void max_row(float *y, size_t n, const float *at, const size_t *off,
+                       size_t taps) {
+  memcpy(y, at + off[0], n * sizeof *y);
+  for (size_t i = 1; i < taps; i++) {
+    const float *const p = at + off[i];
+    OQ_IVDEP
+    for (size_t x = 0; x < n; x++)
+      y[x] = y[x] > p[x] || y[x] != y[x] ? y[x] : p[x];
   }
 }
 
-OQ_SIMD_LOOP(sum_row, (float *y, size_t n, const float *const *at, size_t taps),
-             (y, n, at, taps)) {
+OQ_SIMD_LOOP(max_rows, (const row_user *u, const oq_row_block *b), (u, b)) {
+  for (size_t r = 0; r < b->n_rows; r++)
+    max_row(u->y + (b->row + r) * u->width + b->first, b->n,
+            b->at + r * b->step, b->off, u->p->w.taps);
+}
+
+OQ_INLINE void sum_row(float *y, size_t n, const float *at, const size_t *off,
+                       size_t taps) {
   const oq_vf zero = {0};
   oq_vf v, a;
 
   for (size_t x = 0; x < n; x += OQ_LANES) {
     a = zero;
     for (size_t i = 0; i < taps; i++) {
-      oq_vf_load(&v, at[i] + x);
+      oq_vf_load(&v, at + off[i] + x);
       a += v;
     }
     oq_vf_store_n(y + x, &a, n - x);
   }
 }
 
-static void emit_max(void *user, const oq_row_taps *t) {
-  const row_user *const u = user;
-
-  max_row(u->y + t->row * u->width + t->first, t->n, t->at, t->n_taps);
+OQ_SIMD_LOOP(sum_rows, (const row_user *u, const oq_row_block *b), (u, b)) {
+  for (size_t r = 0; r < b->n_rows; r++)
+    sum_row(u->y + (b->row + r) * u->width + b->first, b->n,
+            b->at + r * b->step, b->off, u->p->w.taps);
 }
 
-static void emit_mean(void *user, const oq_row_taps *t) {
+static void emit_max(void *user, const oq_row_block *b) { max_rows(user, b); }
+
+static void emit_mean(void *user, const oq_row_block *b) {
   const row_user *const u = user;
   const oq_pooling *const p = u->p;
-  const place o = place_out(&p->w, t->row * u->width);
-  const float rows = (float)place_count(p, &o, p->w.n - 1);
-  float *const y = u->y + t->row * u->width + t->first;
-  const float *const counts = u->counts + t->first;
 
-  sum_row(y, t->n, t->at, t->n_taps);
-  for (size_t x = 0; x < t->n; x++) {
-    const float n = rows * counts[x];
-    y[x] = n == 0.0f ? 0.0f : y[x] / n;
+  sum_rows(u, b);
+  for (size_t r = b->row; r < b->row + b->n_rows; r++) {
+    const place o = place_out(&p->w, r * u->width);
+    const float rows = (float)place_count(p, &o, p->w.n - 1);
+    float *const y = u->y + r * u->width + b->first;
+    for (size_t x = 0; x < b->n; x++) {
+      const float n = rows * u->counts[b->first + x];
+      y[x] = n == 0.0f ? 0.0f : y[x] / n;
+    }
   }
 }
 
@@ -247,8 +233,7 @@ void oq_pool_mean_f32(const oq_pooling *p, float *y, const float *x,
   }
 }
 
-/* ---- whole planes ---------------------------------------------------------
- */
+/* ---- whole planes -------------------------------------------------------- */
 /* Sixteen running sums, then pairs: the same order on every machine. */
 OQ_SIMD_LOOP(sum_plane, (float *out, const float *x, size_t n), (out, x, n)) {
   oq_vf a = {0}, v;

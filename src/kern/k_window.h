@@ -38,13 +38,15 @@ void oq_axis_inside(size_t *lo, size_t *hi, const oq_axis *a, size_t k);
 /* ---- rows ------------------------------------------------------------------
  * A channel is cut into strips: a range of outputs of axis 0 and of the last
  * axis.  The input rows that a strip needs are copied once, padded with `fill`
- * and split into `stride` phases, so that every tap of every output row is a
- * pointer with unit stride. */
+ * on all sides and split into `stride` phases of the last axis.  Then tap i of
+ * an output row is a run of floats with unit stride at a distance off[i] that
+ * is the same for all rows. */
 typedef struct oq_strips {
   oq_windows w;
   size_t outer, cols; /* outputs per strip: of axis 0 (1 if n == 1), of rows */
   size_t phase, row;  /* floats of one phase of a row, of a row */
-  size_t rows;        /* input rows held at once */
+  size_t rows;        /* padded input rows held at once */
+  size_t pitch[OQ_WINDOW_AXES]; /* floats between positions of an outer axis */
 } oq_strips;
 
 /* false if the rows of one output row take more than a few megabytes. */
@@ -52,17 +54,18 @@ bool oq_strips_plan(oq_strips *s, const oq_windows *w);
 /* Bytes of scratch for oq_strips_run; 64-byte aligned. */
 size_t oq_strips_scratch(const oq_strips *s);
 
-typedef struct oq_row_taps { /* one output row: tap i reads at[i][0 .. n) */
-  size_t n_taps;
-  const float *const *at; /* readable up to the next multiple of 16 */
-  const uint32_t *tap;    /* its number in the window, row-major */
-  size_t first, n;        /* columns [first, first + n) of the row */
-  size_t row;             /* number of the output row in the channel */
-  size_t outer_taps;      /* taps of the outer axes that lie inside */
-} oq_row_taps;
-typedef void (*oq_row_fn)(void *user, const oq_row_taps *t);
+/* Output rows [row, row + n_rows) of the channel, columns [first, first + n).
+ * Tap i of column c of row r reads at[r * step + off[i] + c]; readable up to
+ * the next multiple of 16 columns. */
+typedef struct oq_row_block {
+  const float *at;
+  size_t step;
+  const size_t *off; /* of each tap of the window, row-major */
+  size_t row, n_rows, first, n;
+} oq_row_block;
+typedef void (*oq_row_fn)(void *user, const oq_row_block *b);
 
-/* Calls `fn` for every output row piece of one channel, in order. */
+/* Calls `fn` for all outputs of one channel, in order. */
 void oq_strips_run(const oq_strips *s, const float *x, float fill, oq_row_fn fn,
                    void *user, void *scratch);
 

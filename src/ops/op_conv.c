@@ -29,8 +29,7 @@ static oq_status conv_check(const oq_graph *g, const oq_node *n, void *params,
   return oq_window_check(g, n, &((const conv_params *)params)->window, d);
 }
 
-/* ---- what both rules share ------------------------------------------------
- */
+/* ---- what both rules share ----------------------------------------------- */
 typedef struct conv_shapes { /* -1 = unknown */
   uint32_t axes;             /* 0 = unknown */
   oq_dim batch;
@@ -152,8 +151,7 @@ static oq_status count_columns(const oq_infer *x, int64_t *columns, int64_t n) {
                        "a channel has more than 2^31 positions");
 }
 
-/* ---- Conv -----------------------------------------------------------------
- */
+/* ---- Conv ---------------------------------------------------------------- */
 static oq_status conv_axis(oq_axis *a, const conv_params *p, uint32_t i,
                            int64_t in, int64_t kernel) {
   return oq_window_axis(a, NULL, &p->window, i, in, kernel, OQ_ROUND_FLOOR);
@@ -238,8 +236,7 @@ static oq_status conv_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- ConvTranspose --------------------------------------------------------
- */
+/* ---- ConvTranspose ------------------------------------------------------- */
 static int64_t value_at(const oq_i64s *v, uint32_t i, int64_t dflt) {
   return i < v->n ? v->v[i] : dflt;
 }
@@ -385,8 +382,7 @@ static oq_status transpose_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- cost -----------------------------------------------------------------
- */
+/* ---- cost ---------------------------------------------------------------- */
 static uint64_t product(const oq_shape *s, uint32_t from) {
   uint64_t n = 1;
 
@@ -409,8 +405,7 @@ static uint64_t transpose_macs(const void *params, const oq_shape *const *in,
   return product(in[0], 0) * product(in[1], 1);
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 static const oq_op_def defs[] = {
     {.domain = "",
      .name = "Conv",

@@ -9,8 +9,7 @@
 #define GEMM_TYPES \
   (OQ_DTM_FLOAT | OQ_DTM(U32) | OQ_DTM(U64) | OQ_DTM(I32) | OQ_DTM(I64))
 
-/* ---- Gemm -----------------------------------------------------------------
- */
+/* ---- Gemm ---------------------------------------------------------------- */
 typedef struct gemm_params {
   float alpha, beta;
   int64_t trans_a, trans_b;
@@ -188,8 +187,7 @@ static int32_t gemm_axis(const void *params, uint32_t weight_rank) {
   return ((const gemm_params *)params)->trans_b != 0 ? 0 : 1;
 }
 
-/* ---- MatMul ---------------------------------------------------------------
- */
+/* ---- MatMul -------------------------------------------------------------- */
 /* Output dims: batch dims broadcast, then rows of A unless it is a vector, then
  * columns of B unless it is one. */
 static bool batch_dim(oq_dim *out, oq_dim a, oq_dim b) {
@@ -363,8 +361,7 @@ static uint64_t matmul_macs(const void *params, const oq_shape *const *in,
   return n;
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define GEMM_ROW                                                         \
   .domain = "", .name = "Gemm", .max_in = 3, .min_out = 1, .max_out = 1, \
   .dtypes = GEMM_TYPES, .params_size = sizeof(gemm_params),              \

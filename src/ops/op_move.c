@@ -30,8 +30,7 @@ static oq_status axis_of(uint32_t *out, const oq_infer *x, int64_t axis,
                        (long long)axis, rank);
 }
 
-/* ---- Dropout --------------------------------------------------------------
- */
+/* ---- Dropout ------------------------------------------------------------- */
 typedef struct dropout_params {
   int64_t seed;
   float ratio;
@@ -84,8 +83,7 @@ static oq_status dropout_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Transpose ------------------------------------------------------------
- */
+/* ---- Transpose ----------------------------------------------------------- */
 typedef struct transpose_params {
   oq_i64s perm;
 } transpose_params;
@@ -166,8 +164,7 @@ static oq_status transpose_run(oq_run *r) {
   return permute(r, s->rank, s->dim, perm);
 }
 
-/* ---- DepthToSpace, SpaceToDepth -------------------------------------------
- */
+/* ---- DepthToSpace, SpaceToDepth ------------------------------------------ */
 typedef struct block_params {
   int64_t block;
   int32_t mode;
@@ -264,8 +261,7 @@ static oq_status space_to_depth_run(oq_run *r) {
   return permute(r, 6, dims, perm);
 }
 
-/* ---- Concat ---------------------------------------------------------------
- */
+/* ---- Concat -------------------------------------------------------------- */
 typedef struct axis_params {
   int64_t axis;
   oq_i64s split;       /* Split below 13 */
@@ -374,8 +370,7 @@ static oq_status concat_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Split ----------------------------------------------------------------
- */
+/* ---- Split --------------------------------------------------------------- */
 static const oq_attr_def split_attrs_2[] = {
     OQ_A_AXIS(axis_params, axis, "axis", 0),
     OQ_A_I64S(axis_params, split, "split"),
@@ -485,8 +480,7 @@ static oq_status split_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Slice ----------------------------------------------------------------
- */
+/* ---- Slice --------------------------------------------------------------- */
 typedef struct slice_params {
   oq_i64s starts, ends, axes;
 } slice_params;
@@ -682,8 +676,7 @@ static oq_status slice_attr_run(oq_run *r) {
   return slice_move(r, &s);
 }
 
-/* ---- Pad ------------------------------------------------------------------
- */
+/* ---- Pad ----------------------------------------------------------------- */
 typedef struct pad_params {
   int32_t mode;
   float value; /* below 11 */
@@ -884,8 +877,7 @@ static oq_status pad_run(oq_run *r) {
   return oq_bytes_map(r, &m);
 }
 
-/* ---- Tile -----------------------------------------------------------------
- */
+/* ---- Tile ---------------------------------------------------------------- */
 static oq_status tile_infer(oq_infer *x) {
   const oq_type *const t = ranked(x, 0);
   const int64_t *v;
@@ -934,8 +926,7 @@ static oq_status tile_run(oq_run *r) {
   return oq_bytes_map(r, &m);
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define ONE_OUT .domain = "", .min_out = 1, .max_out = 1
 #define DROPOUT                                                             \
   .domain = "", .name = "Dropout", .min_in = 1, .min_out = 1, .max_out = 2, \

@@ -70,8 +70,7 @@ static oq_status check_rank(const oq_infer *x, const oq_type *t,
                        least);
 }
 
-/* ---- scale and bias, broadcast --------------------------------------------
- */
+/* ---- scale and bias, broadcast ------------------------------------------- */
 /* [C] as it meets an input of rank `rank`: [1, C, 1, ...]. */
 static oq_shape channel_shape(size_t c, uint32_t rank) {
   oq_shape s = {.rank = rank};
@@ -144,8 +143,7 @@ static oq_status norm_rows(oq_run *r, const row_norm *q) {
                                                    : norm_rows_f64(r, q);
 }
 
-/* ---- BatchNormalization ---------------------------------------------------
- */
+/* ---- BatchNormalization -------------------------------------------------- */
 static const oq_attr_def batch_attrs_7[] = {
     OQ_A_F32(norm_params, epsilon, "epsilon", 1e-5),
     OQ_A_F32(norm_params, momentum, "momentum", 0.9),
@@ -291,8 +289,7 @@ static oq_status batch_run(oq_run *r) {
   return batch_apply(r, &z, a, b);
 }
 
-/* ---- InstanceNormalization, GroupNormalization ----------------------------
- */
+/* ---- InstanceNormalization, GroupNormalization --------------------------- */
 static const oq_attr_def instance_attrs[] = {
     OQ_A_F32(norm_params, epsilon, "epsilon", 1e-5),
 };
@@ -365,8 +362,7 @@ static oq_status group_run(oq_run *r) {
   return norm_rows(r, &q);
 }
 
-/* ---- LayerNormalization, RMSNormalization ---------------------------------
- */
+/* ---- LayerNormalization, RMSNormalization -------------------------------- */
 static const oq_attr_def layer_attrs[] = {
     OQ_A_AXIS(norm_params, axis, "axis", -1),
     OQ_A_F32(norm_params, epsilon, "epsilon", 1e-5),
@@ -441,8 +437,7 @@ static oq_status axis_rows(oq_run *r, bool centre) {
 static oq_status layer_run(oq_run *r) { return axis_rows(r, true); }
 static oq_status rms_run(oq_run *r) { return axis_rows(r, false); }
 
-/* ---- LRN ------------------------------------------------------------------
- */
+/* ---- LRN ----------------------------------------------------------------- */
 typedef struct lrn_params {
   float alpha, beta, bias;
   int64_t size;
@@ -490,8 +485,7 @@ static oq_status lrn_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- LpNormalization ------------------------------------------------------
- */
+/* ---- LpNormalization ----------------------------------------------------- */
 static const oq_attr_def lp_attrs[] = {
     OQ_A_AXIS(norm_params, axis, "axis", -1),
     OQ_A_I64(norm_params, p, "p", 2, 1, 2),
@@ -531,8 +525,7 @@ static oq_status lp_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- MeanVarianceNormalization --------------------------------------------
- */
+/* ---- MeanVarianceNormalization ------------------------------------------- */
 static const oq_attr_def mvn_attrs[] = {
     OQ_A_I64S(norm_params, axes, "axes"),
 };
@@ -622,8 +615,7 @@ static oq_status mvn_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define ONE_OUT .domain = "", .min_out = 1, .dtypes = OQ_DTM_FLOAT
 #define NORM ONE_OUT, .params_size = sizeof(norm_params)
 #define MAPS                 \

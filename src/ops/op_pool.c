@@ -26,8 +26,7 @@ static const oq_attr_def mean_attrs[] = {
 };
 enum { MEAN_ATTRS_7 = 5, MEAN_ATTRS_10 = 6, MEAN_ATTRS_19 = 7 };
 
-/* ---- rule -----------------------------------------------------------------
- */
+/* ---- rule ---------------------------------------------------------------- */
 static oq_status pool_check(const oq_graph *g, const oq_node *n, void *params,
                             oq_diags *d) {
   const pool_params *const p = params;
@@ -120,8 +119,7 @@ static oq_status global_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- kernels --------------------------------------------------------------
- */
+/* ---- kernels ------------------------------------------------------------- */
 static oq_pooling pooling_of(const pool_params *p, const oq_shape *x) {
   oq_pooling g = {.planes = (size_t)x->dim[0] * (size_t)x->dim[1],
                   .w = {.n = x->rank - 2},
@@ -202,8 +200,7 @@ static oq_status global_max_run(oq_run *r) {
   return global_run(r, oq_plane_max_f32, oq_plane_max_f64);
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define ONE_IN .domain = "", .min_in = 1, .max_in = 1, .min_out = 1
 
 #define MAX_ROW                                                                \

@@ -99,8 +99,7 @@ static oq_status resize_check(const oq_graph *g, const oq_node *n, void *params,
                  "'antialias' is set for nearest neighbours");
 }
 
-/* ---- what is asked for ----------------------------------------------------
- */
+/* ---- what is asked for --------------------------------------------------- */
 typedef struct request { /* values of the inputs; NULL: absent or unknown */
   bool known;            /* all of them are */
   const double *scales, *roi;
@@ -148,8 +147,7 @@ static oq_status read_request(request *q, const resize_params *p,
   return OQ_OK;
 }
 
-/* ---- an axis --------------------------------------------------------------
- */
+/* ---- an axis ------------------------------------------------------------- */
 typedef struct resized {
   int64_t in, out;
   float scale;
@@ -252,8 +250,7 @@ static const char *resize_axes(resized_all *all, const resize_params *p,
   return wrong;
 }
 
-/* ---- rule -----------------------------------------------------------------
- */
+/* ---- rule ---------------------------------------------------------------- */
 static oq_status check_inputs(const oq_infer *x, const resize_params *p,
                               bool *known) {
   const bool old = is_old(x->opset);
@@ -328,8 +325,7 @@ static oq_status resize_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- coordinates ----------------------------------------------------------
- */
+/* ---- coordinates --------------------------------------------------------- */
 static double corner(double o, double in, double length) {
   return length == 1.0 ? 0.0 : o * (in - 1.0) / (length - 1.0);
 }
@@ -384,8 +380,7 @@ static double nearest(double at, const resized *z, int32_t near, bool old) {
   return ceil(at - 0.5);
 }
 
-/* ---- nearest --------------------------------------------------------------
- */
+/* ---- nearest ------------------------------------------------------------- */
 static oq_status nearest_axis(oq_map_axis *a, const oq_run *r, const resized *z,
                               int32_t place) {
   const resize_params *const p = r->params;
@@ -424,8 +419,7 @@ static oq_status nearest_run(oq_run *r, const resized_all *all, int32_t place) {
   return oq_bytes_map(r, &m);
 }
 
-/* ---- linear and cubic -----------------------------------------------------
- */
+/* ---- linear and cubic ---------------------------------------------------- */
 static double cubic(double d, double a) {
   d = fabs(d);
   if (d <= 1.0) return ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0;
@@ -607,8 +601,7 @@ static oq_quant_class resize_class(const void *params) {
                                                                : OQ_Q_MAP;
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define RESIZE                                                             \
   .domain = "", .min_out = 1, .max_out = 1, .dtypes = OQ_DTM_MOVABLE,      \
   .params_size = sizeof(resize_params), .check = resize_check,             \

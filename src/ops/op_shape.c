@@ -33,8 +33,7 @@ static oq_status rank_limit(const oq_infer *x, uint64_t rank) {
                        (unsigned long long)rank, OQ_MAX_RANK);
 }
 
-/* ---- Shape, Size ----------------------------------------------------------
- */
+/* ---- Shape, Size --------------------------------------------------------- */
 typedef struct shape_params {
   int64_t start, end;
   bool has_end;
@@ -98,8 +97,7 @@ static oq_status size_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Reshape --------------------------------------------------------------
- */
+/* ---- Reshape ------------------------------------------------------------- */
 typedef struct reshape_params {
   int64_t allow_zero;
 } reshape_params;
@@ -235,8 +233,7 @@ static oq_status reshape_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- Flatten --------------------------------------------------------------
- */
+/* ---- Flatten ------------------------------------------------------------- */
 typedef struct flatten_params {
   int64_t axis;
 } flatten_params;
@@ -272,8 +269,7 @@ static oq_status flatten_infer(oq_infer *x) {
   return flatten_part(x, &x->out[0].dim[1], t, a, t->rank);
 }
 
-/* ---- Squeeze, Unsqueeze ---------------------------------------------------
- */
+/* ---- Squeeze, Unsqueeze -------------------------------------------------- */
 typedef struct squeeze_params {
   oq_i64s axes;
 } squeeze_params;
@@ -375,8 +371,7 @@ static oq_status unsqueeze_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- Expand ---------------------------------------------------------------
- */
+/* ---- Expand -------------------------------------------------------------- */
 static oq_status expand_dim(const oq_infer *x, oq_dim *out, oq_dim d,
                             int64_t to) {
   if (to < 0)
@@ -430,8 +425,7 @@ static oq_status expand_run(oq_run *r) {
   return oq_bytes_map(r, &m);
 }
 
-/* ---- table ----------------------------------------------------------------
- */
+/* ---- table --------------------------------------------------------------- */
 #define ONE_OUT .domain = "", .min_out = 1, .max_out = 1
 #define ONE_IN .min_in = 1, .max_in = 1
 #define MOVE_INDEX \

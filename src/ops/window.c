@@ -4,8 +4,7 @@
 const char *const oq_window_auto_pads[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER",
                                            "VALID", NULL};
 
-/* ---- attributes -----------------------------------------------------------
- */
+/* ---- attributes ---------------------------------------------------------- */
 static oq_status check_list(const oq_graph *g, const oq_node *n,
                             const char *name, const oq_i64s *v, int64_t least,
                             oq_diags *d) {
@@ -49,8 +48,7 @@ oq_status oq_window_check_rank(const oq_infer *x, const oq_window_params *p,
   return check_count(x, "pads", &p->pads, 2 * axes);
 }
 
-/* ---- an axis --------------------------------------------------------------
- */
+/* ---- an axis ------------------------------------------------------------- */
 static int64_t value_at(const oq_i64s *v, uint32_t i, int64_t dflt) {
   return i < v->n ? v->v[i] : dflt;
 }
