@@ -60,7 +60,8 @@ typedef struct oq_samples_options {
   /* `INPUT=zeros|ones|VALUE`. */
   const char *const *fill;
   size_t n_fill;
-  /* `INPUT=LO:HI` for random:N. */
+  /* `INPUT=LO:HI` for random:N: LO may occur, HI may not (LO:LO is always LO).
+   * Without one, floats are in -1:1. */
   const char *const *range;
   size_t n_range;
   /* `SYMBOL=SIZE` and `INPUT=1,3,224,224`: the same words the model is given,
@@ -82,7 +83,8 @@ oq_status oq_samples_open(oq_samples **out, const oq_samples_options *opt,
                           oq_io_error *err);
 void oq_samples_destroy(oq_samples *s);
 
-/* Borrowed; its functions may be called from several threads at once. */
+/* Borrowed; its functions may be called from several threads at once.  A
+ * digest covers the content and the name of a sample, not where it lies. */
 const oq_source *oq_samples_source(const oq_samples *s);
 uint64_t oq_samples_count(const oq_samples *s);
 /* Relative path, "path:index" for a part of a file, "random:index". */

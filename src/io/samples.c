@@ -514,7 +514,6 @@ static oq_status load_row(oq_samples_core *c, uint64_t row, oq_feed *feed,
   for (size_t i = 0; i < c->n_inputs; i++) {
     if (c->fill[i].given) OQ_IO_TRY(oq_fill_load(c, i, feed, err));
   }
-  if (feed->hash == 0) feed->hash = 1; /* 0 stands for "not known" */
   return OQ_OK;
 }
 
@@ -551,6 +550,14 @@ static void record_failure(oq_samples *s, uint64_t index,
   (void)pthread_mutex_unlock(&s->lock);
 }
 
+/* Equal content under two names is two samples: data sets do have doubles, and
+ * they must not look like one sample counted twice. */
+static uint64_t named(uint64_t hash, const char *name) {
+  const uint64_t h = oq_io_hash(hash, name, strlen(name));
+
+  return h != 0 ? h : 1; /* 0 stands for "not known" */
+}
+
 static oq_status on_read(void *user, uint64_t index, oq_tensor_view *inputs,
                          size_t n_inputs, void **handle) {
   oq_samples *const s = user;
@@ -571,7 +578,8 @@ static oq_status on_read(void *user, uint64_t index, oq_tensor_view *inputs,
     record_failure(s, index, &err);
     return status;
   }
-  atomic_store_explicit(&s->digest[index], hash, memory_order_relaxed);
+  atomic_store_explicit(&s->digest[index], named(hash, s->name[index]),
+                        memory_order_relaxed);
   *handle = memory;
   return OQ_OK;
 }

@@ -65,47 +65,67 @@ static oq_status fail_file(oq_io_error *err, oq_context *cx, oq_status s,
                     d != NULL && d->text != NULL ? d->text : oq_status_text(s));
 }
 
-/* The same rules as for arrays, but a file is one sample. */
+static oq_status fail_view(oq_io_error *err, const oq_value_info *in,
+                           const oq_tensor_view *v, const char *path) {
+  char found[120], wanted[160];
+
+  oq_io_print_shape(found, sizeof found, v->dtype, v->dim, v->rank);
+  oq_io_print_input(wanted, sizeof wanted, in);
+  return oq_io_fail(err, OQ_E_DATA, NULL,
+                    "%.200s: is %s, input '%.80s' wants %s", path, found,
+                    in->name, wanted);
+}
+
+/* The rules for arrays, but a file is one sample and stays whole: test data say
+ * what one run is fed. */
+static oq_status fit_view(oq_array_use *u, const oq_value_info *in,
+                          const oq_tensor_view *v, const char *path,
+                          oq_io_error *err) {
+  const size_t item = oq_npy_item_size(v->dtype);
+  oq_npy h = {.dtype = v->dtype, .item = item, .rank = v->rank};
+  uint64_t dropped;
+
+  memcpy(h.dim, v->dim, sizeof h.dim);
+  h.size = v->size;
+  h.count = item != 0 ? v->size / item : 0;
+  if (item ==
+      0) { /* a type NumPy does not have: no conversion, no axis added */
+    if (v->dtype != in->dtype || v->dtype == OQ_DT_STRING) {
+      return fail_view(err, in, v, path);
+    }
+    *u = (oq_array_use){.h = h, .parts = 1, .rank = h.rank};
+    memcpy(u->dim, h.dim, sizeof u->dim);
+  } else {
+    OQ_IO_TRY(oq_array_fit(u, &dropped, in, &h, path, err));
+    u->count = h.count;
+    if (h.rank == u->rank) memcpy(u->dim, h.dim, sizeof u->dim);
+  }
+  if (!in->has_rank) return OQ_OK;
+  if (in->rank != u->rank) return fail_view(err, in, v, path);
+  for (uint32_t i = 0; i < in->rank; i++) {
+    if (in->dim[i].size >= 0 && in->dim[i].size != u->dim[i]) {
+      return fail_view(err, in, v, path);
+    }
+  }
+  return OQ_OK;
+}
+
 static oq_status copy_view(const oq_samples_core *c, size_t input,
                            const oq_tensor_view *from, const char *path,
                            oq_feed *feed, oq_io_error *err) {
   const oq_value_info *const in = &c->input[input];
-  const size_t item = oq_npy_item_size(from->dtype);
-  oq_npy h = {.dtype = from->dtype, .item = item, .rank = from->rank};
   oq_array_use u;
-  uint64_t dropped;
 
-  memcpy(h.dim, from->dim, sizeof h.dim);
-  h.count = item != 0 ? from->size / item : 0;
-  h.size = from->size;
-  if (from->dtype == in->dtype && item == 0) { /* a type NumPy does not have */
-    h.count = h.size;
-    u = (oq_array_use){.h = h, .parts = 1, .count = h.count, .rank = h.rank};
-    memcpy(u.dim, h.dim, sizeof u.dim);
-  } else {
-    OQ_IO_TRY(oq_array_fit(&u, &dropped, in, &h, path, err));
-  }
-  /* A whole batch stays together: test data say what one run is fed. */
-  if (h.rank == u.rank) memcpy(u.dim, h.dim, sizeof u.dim);
-  if (in->has_rank && in->rank != 0 && in->dim[0].size >= 0 &&
-      in->dim[0].size != u.dim[0]) {
-    char found[120], wanted[160];
-    oq_io_print_shape(found, sizeof found, h.dtype, h.dim, h.rank);
-    oq_io_print_input(wanted, sizeof wanted, in);
-    return oq_io_fail(err, OQ_E_DATA, NULL,
-                      "%.200s: is %s, input '%.80s' wants %s", path, found,
-                      in->name, wanted);
-  }
-  const size_t size =
-      item != 0 ? h.count * oq_npy_item_size(in->dtype) : h.size;
+  OQ_IO_TRY(fit_view(&u, in, from, path, err));
+  const bool same = from->dtype == in->dtype;
+  const size_t size = same ? from->size : u.count * oq_npy_item_size(in->dtype);
   void *const memory = oq_io_alloc_tensor(size);
   if (memory == NULL) return oq_io_fail_memory(err);
   feed->memory[input] = memory;
-  if (item == 0 || from->dtype == in->dtype) {
-    if (size != 0) memcpy(memory, from->data, size);
-  } else {
+  if (same && size != 0) memcpy(memory, from->data, size);
+  if (!same) {
     OQ_IO_TRY(oq_npy_convert(memory, in->dtype, from->data, from->dtype,
-                             h.count, err));
+                             u.count, err));
   }
   oq_tensor_view *const v = &feed->view[input];
   *v = (oq_tensor_view){

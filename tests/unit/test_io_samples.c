@@ -787,20 +787,31 @@ static void threads_read_the_same(void **state) {
   oq_samples_destroy(s);
 }
 
-static void digests_do_not_depend_on_names(void **state) {
+static void digests(void **state) {
   const folder *const f = *state;
   model m = picture_model();
+  uint64_t d[3];
 
-  put_ppm(f, "1.ppm", 4, 4);
-  put_ppm(f, "2.ppm", 4, 4);
-  put_ppm(f, "3.ppm", 4, 5);
+  put_folder(f, "a");
+  put_folder(f, "b");
+  put_ppm(f, "a/1.ppm", 4, 4);
+  put_ppm(f, "a/2.ppm", 4, 4);
+  put_ppm(f, "a/3.ppm", 4, 5);
+  put_ppm(f, "b/1.ppm", 4, 4);
+  put_ppm(f, "b/3.ppm", 5, 4);
   oq_samples *const s = open_samples(
-      &m, 1, (oq_samples_options){DATA(f->path), .image = {"unit"}});
-  const oq_source *const src = oq_samples_source(s);
-  const uint64_t d = src->digest(src->user, 0);
-  assert_true(d == src->digest(src->user, 1));
-  assert_true(d != src->digest(src->user, 2));
-  assert_true(d != 0);
+      &m, 1, (oq_samples_options){DATA(in(f, "a")), .image = {"unit"}});
+  oq_samples *const t = open_samples(
+      &m, 1, (oq_samples_options){DATA(in(f, "b")), .image = {"raw"}});
+  const oq_source *const x = oq_samples_source(s);
+  const oq_source *const y = oq_samples_source(t);
+  for (uint64_t i = 0; i < 3; i++) d[i] = x->digest(x->user, i);
+  assert_true(d[0] != 0);
+  assert_true(d[0] != d[1]); /* a double is a sample of its own */
+  /* same name and content: the same, wherever the folder is */
+  assert_true(d[0] == y->digest(y->user, 0));
+  assert_true(d[2] != y->digest(y->user, 1));
+  oq_samples_destroy(t);
   oq_samples_destroy(s);
 }
 
@@ -876,7 +887,7 @@ int main(void) {
       IN_FOLDER(shards_cover_everything_once),
       IN_FOLDER(a_fifth_is_held_out),
       IN_FOLDER(threads_read_the_same),
-      IN_FOLDER(digests_do_not_depend_on_names),
+      IN_FOLDER(digests),
       IN_FOLDER(dumps_read_back),
       cmocka_unit_test(real_pictures),
   };
