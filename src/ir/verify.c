@@ -33,8 +33,11 @@ static oq_where where_graph(const oq_graph *g) {
   return w;
 }
 
+/* A value, and the node that makes it if there is one. */
 static oq_where where_value(const oq_graph *g, uint32_t i) {
-  oq_where w = where_graph(g);
+  const oq_value *x = &g->values[i];
+  const bool made = x->kind == OQ_VALUE_RESULT && x->producer.i < g->n_nodes;
+  oq_where w = made ? oq_node_where(g, x->producer) : where_graph(g);
 
   w.value = oq_value_text(g, (oq_value_id){i});
   return w;
