@@ -93,7 +93,8 @@ static oq_status find_visible(oq_decoder *d, oq_graph *g, oq_name name,
 }
 
 /* Sparse initializers stay in the file's form, so nothing can be made of a use
- * of one. */
+ * of one.  Asked for the first undefined values only: each time costs a walk
+ * over all of them, and one is enough for the finding. */
 static bool is_sparse(const oq_graph *g, const char *name) {
   for (; g != NULL; g = g->outer) {
     oq_field f, values, t;
@@ -128,7 +129,7 @@ static oq_status use_value(oq_decoder *d, oq_graph *g, oq_value_id *out,
   if (name.i == 0) return OQ_OK;
   OQ_TRY(find_visible(d, g, name, out));
   if (oq_value_ok(*out)) return OQ_OK;
-  if (is_sparse(g, text)) {
+  if (d->n_undefined++ < 16 && is_sparse(g, text)) {
     oq_where w = OQ_WHERE_INIT;
     w.value = text;
     return oq_fail(d->env->diags, OQ_E_UNSUPPORTED, "graph.sparse_initializer",

@@ -15,6 +15,7 @@ typedef struct oq_decoder {
   oq_external *external; /* NULL for data files: external tensors refused */
   oq_store *file;
   oq_slim slim;
+  uint32_t n_undefined; /* values used but not defined */
   /* Data files: stores over bytes in `arena`, to be let go by the caller. */
   OQ_VEC(oq_store *) joined;
 } oq_decoder;

@@ -155,6 +155,8 @@ static const uint8_t attr_field[] = {0, 2,  3,  4,  5,  6,  7, 8,
 /* Rough bytes that protobuf-c and the graph need besides the struct itself. */
 #define COST_MESSAGE 48
 #define COST_FIELD 64
+#define COST_TEXT 192 /* of an attribute */
+#define COST_NAME 320 /* of a value */
 
 typedef struct place {
   const struct place *up;                /* NULL for the root */
@@ -678,8 +680,11 @@ static oq_status put_scalar(walker *w, const level *l,
   }
   if (f->wire == 2) ok = ok && put_varint(w, f->value.n);
   ok = ok && bytes_put(&w->slim, w->scratch, f->value.p, f->value.n);
-  return ok ? charge(w, l->at, COST_FIELD + 2 * (uint64_t)f->value.n)
-            : no_memory(w);
+  if (!ok) return no_memory(w);
+  const bool value = d->type == PROTOBUF_C_TYPE_STRING &&
+                     d->label == PROTOBUF_C_LABEL_REPEATED;
+  return charge(w, l->at,
+                (value ? COST_NAME : COST_FIELD) + 2 * (uint64_t)f->value.n);
 }
 
 /* All occurrences of a singular message: protobuf merges them, which is what
@@ -766,7 +771,7 @@ static oq_status copy_field(walker *w, level *l, int i, const oq_field *f,
   const ProtobufCFieldDescriptor *d = &l->desc->fields[i];
   if (is_default(l, d, f)) return keep_whole(w, l, i, f, 0);
   if (is_attr_text(l, f)) {
-    OQ_TRY(charge(w, l->at, COST_FIELD));
+    OQ_TRY(charge(w, l->at, COST_TEXT));
     return put_text(w, f);
   }
   if (d->type == PROTOBUF_C_TYPE_MESSAGE) return put_message(w, l, i, f, seen);

@@ -504,6 +504,32 @@ static void test_text_tensor(void **state) {
   pb_free(&b);
 }
 
+/* Split into pieces, so that the reader has to join them. */
+static oq_status read_joined(const oq_allocator *hook, void *user) {
+  const pb *b = user;
+  oq_data_value v = {0};
+  test_env env;
+
+  if (!test_env_open(&env, hook)) return OQ_E_MEMORY;
+  const oq_status s =
+      oq_onnx_decode_data(&v, OQ_DATA_TENSOR, b->p, b->n, env.scratch, &env.e);
+  if (s == OQ_OK) assert_int_equal(((const int64_t *)v.tensor.data)[2], 7);
+  test_env_close(&env);
+  return s;
+}
+
+static void test_joined_tensor(void **state) {
+  pb b = {0};
+
+  (void)state;
+  pb_int(&b, 1, 3);
+  pb_bytes(&b, 7, "\x01\x02", 2);
+  pb_int(&b, 2, OQ_DT_I64);
+  pb_int(&b, 7, 7);
+  assert_true(survive_every_allocation(read_joined, &b) > 2);
+  pb_free(&b);
+}
+
 static void test_sequences(void **state) {
   fixture *f = *state;
   oq_data_value v;
@@ -586,6 +612,7 @@ int main(void) {
       T(test_tensor_types),
       T(test_tensor_file),
       T(test_text_tensor),
+      T(test_joined_tensor),
       T(test_sequences),
       T(test_optionals),
       T(test_deep_sequence),

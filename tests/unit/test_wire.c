@@ -270,6 +270,20 @@ static void test_empty_messages(void **state) {
   expect(f, pb_model(g), OQ_E_LIMIT, "limit.decode");
 }
 
+/* Refused before a byte of it is looked at. */
+static void test_file_size(void **state) {
+  fixture *f = *state;
+  pb b = {0};
+
+  pb_int(&b, 1, 8);
+  const size_t n = b.n;
+  b.n = (size_t)INT32_MAX + 1;
+  assert_int_equal(walk_model(f, &b), OQ_E_LIMIT);
+  assert_string_equal(test_env_last(&f->env), "limit.model");
+  b.n = n;
+  expect(f, b, OQ_OK, NULL);
+}
+
 /* ---- meaning ------------------------------------------------------------ */
 static Oqpb__ModelProto *unpack_slim(fixture *f) {
   Oqpb__ModelProto *m =
@@ -542,27 +556,17 @@ static void test_mutations(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      T(test_varint),
-      T(test_fields),
-      T(test_wrong_wire_type),
-      T(test_place_of_finding),
-      T(test_truncation),
-      T(test_message_depth),
-      T(test_graph_depth),
-      T(test_names),
-      T(test_counts),
-      T(test_empty_messages),
-      T(test_duplicates),
-      T(test_many_duplicates),
-      T(test_oneof),
-      T(test_payload_raw),
-      T(test_payload_typed),
-      T(test_payload_unpacked),
-      T(test_payload_strings),
-      T(test_payload_twice),
-      T(test_payload_empty),
-      T(test_extras),
-      T(test_extras_are_checked),
+      T(test_varint),           T(test_fields),
+      T(test_wrong_wire_type),  T(test_place_of_finding),
+      T(test_truncation),       T(test_message_depth),
+      T(test_graph_depth),      T(test_names),
+      T(test_counts),           T(test_empty_messages),
+      T(test_file_size),        T(test_duplicates),
+      T(test_many_duplicates),  T(test_oneof),
+      T(test_payload_raw),      T(test_payload_typed),
+      T(test_payload_unpacked), T(test_payload_strings),
+      T(test_payload_twice),    T(test_payload_empty),
+      T(test_extras),           T(test_extras_are_checked),
       T(test_mutations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
