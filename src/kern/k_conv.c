@@ -226,72 +226,105 @@ static void conv_group(const oq_kernels *k, const oq_conv *c, float *y,
 
 /* ---- depthwise ----------------------------------------------------------- */
 typedef struct dw_user {
-  float *y;       /* channel */
-  const float *w; /* [taps] */
-  size_t taps;
-  float bias;
-  size_t width;
+  const oq_conv *c;
+  float *y;
+  const float *w, *bias;
 } dw_user;
 
-/* One output row. */
-OQ_INLINE void dw_row(float *y, size_t n, const float *at, const size_t *off,
-                      const float *w, size_t taps, float bias) {
-  size_t x = 0;
+typedef struct dw_block { /* rows of one output channel */
+  float *y;
+  size_t pitch, n, taps;
+  const float *at, *w;
+  size_t step;
+  const size_t *off;
+  float bias;
+} dw_block;
+
+/* Four vectors at once hide the latency of a sum: side by side in one row, or
+ * in four rows. */
+OQ_INLINE void dw_four(const dw_block *q, float *y, size_t pitch, size_t n,
+                       const float *at, size_t step) {
   oq_vf f, v, a, b, c, d;
 
-  for (; x + 4 * OQ_LANES <= n; x += 4 * OQ_LANES) {
-    oq_vf_set(&a, bias);
-    b = c = d = a;
-    for (size_t i = 0; i < taps; i++) {
-      const float *const p = at + off[i] + x;
-      oq_vf_set(&f, w[i]);
-      oq_vf_load(&v, p);
-      a += f * v;
-      oq_vf_load(&v, p + OQ_LANES);
-      b += f * v;
-      oq_vf_load(&v, p + 2 * OQ_LANES);
-      c += f * v;
-      oq_vf_load(&v, p + 3 * OQ_LANES);
-      d += f * v;
-    }
-    oq_vf_store(y + x, &a);
-    oq_vf_store(y + x + OQ_LANES, &b);
-    oq_vf_store(y + x + 2 * OQ_LANES, &c);
-    oq_vf_store(y + x + 3 * OQ_LANES, &d);
+  oq_vf_set(&a, q->bias);
+  b = c = d = a;
+  for (size_t i = 0; i < q->taps; i++) {
+    const float *const p = at + q->off[i];
+    oq_vf_set(&f, q->w[i]);
+    oq_vf_load(&v, p);
+    a += f * v;
+    oq_vf_load(&v, p + step);
+    b += f * v;
+    oq_vf_load(&v, p + 2 * step);
+    c += f * v;
+    oq_vf_load(&v, p + 3 * step);
+    d += f * v;
   }
-  for (; x < n; x += OQ_LANES) {
-    oq_vf_set(&a, bias);
-    for (size_t i = 0; i < taps; i++) {
-      oq_vf_set(&f, w[i]);
-      oq_vf_load(&v, at + off[i] + x);
+  if (n >= OQ_LANES) {
+    oq_vf_store(y, &a);
+    oq_vf_store(y + pitch, &b);
+    oq_vf_store(y + 2 * pitch, &c);
+    oq_vf_store(y + 3 * pitch, &d);
+    return;
+  }
+  oq_vf_store_n(y, &a, n);
+  oq_vf_store_n(y + pitch, &b, n);
+  oq_vf_store_n(y + 2 * pitch, &c, n);
+  oq_vf_store_n(y + 3 * pitch, &d, n);
+}
+
+OQ_INLINE void dw_row(const dw_block *q, float *y, const float *at, size_t x) {
+  oq_vf f, v, a;
+
+  for (; x + 4 * OQ_LANES <= q->n; x += 4 * OQ_LANES)
+    dw_four(q, y + x, OQ_LANES, OQ_LANES, at + x, OQ_LANES);
+  for (; x < q->n; x += OQ_LANES) {
+    oq_vf_set(&a, q->bias);
+    for (size_t i = 0; i < q->taps; i++) {
+      oq_vf_set(&f, q->w[i]);
+      oq_vf_load(&v, at + q->off[i] + x);
       a += f * v;
     }
-    oq_vf_store_n(y + x, &a, n - x);
+    oq_vf_store_n(y + x, &a, q->n - x);
   }
 }
 
-OQ_SIMD_LOOP(dw_rows, (const dw_user *u, const oq_row_block *b), (u, b)) {
-  for (size_t r = 0; r < b->n_rows; r++)
-    dw_row(u->y + (b->row + r) * u->width + b->first, b->n, b->at + r * b->step,
-           b->off, u->w, u->taps, u->bias);
+OQ_SIMD_LOOP(dw_rows, (const dw_block *q, size_t rows), (q, rows)) {
+  const size_t wide = q->n / (4 * OQ_LANES) * (4 * OQ_LANES);
+  size_t r = 0;
+
+  for (; r + 4 <= rows; r += 4) {
+    float *const y = q->y + r * q->pitch;
+    const float *const at = q->at + r * q->step;
+    for (size_t k = 0; k < 4; k++)
+      for (size_t x = 0; x < wide; x += 4 * OQ_LANES)
+        dw_four(q, y + k * q->pitch + x, OQ_LANES, OQ_LANES,
+                at + k * q->step + x, OQ_LANES);
+    for (size_t x = wide; x < q->n; x += OQ_LANES)
+      dw_four(q, y + x, q->pitch, q->n - x, at + x, q->step);
+  }
+  for (; r < rows; r++) dw_row(q, q->y + r * q->pitch, q->at + r * q->step, 0);
 }
 
-static void dw_emit(void *user, const oq_row_block *b) { dw_rows(user, b); }
+/* A plane of input serves all output channels of its group. */
+static void dw_emit(void *user, const oq_row_block *b) {
+  const dw_user *const u = user;
+  const oq_conv *const c = u->c;
+  const size_t width = c->w.axis[c->w.n - 1].out;
+  dw_block q = {.pitch = width,
+                .n = b->n,
+                .taps = c->w.taps,
+                .at = b->at,
+                .step = b->step,
+                .off = b->off};
 
-static void conv_depthwise(const oq_conv *c, const oq_strips *s, float *y,
-                           const float *x, const float *w, const float *bias,
-                           void *scratch) {
-  const size_t channels = c->groups * c->out_ch;
-  dw_user u = {.taps = c->w.taps, .width = c->w.axis[c->w.n - 1].out};
-
-  for (size_t n = 0; n < c->batch; n++) {
-    for (size_t m = 0; m < channels; m++) {
-      u.y = y + (n * channels + m) * c->w.out_size;
-      u.w = w + m * c->w.taps;
-      u.bias = bias == NULL ? 0.0f : bias[m];
-      oq_strips_run(s, x + (n * c->groups + m / c->out_ch) * c->w.in_size, 0.0f,
-                    dw_emit, &u, scratch);
-    }
+  for (size_t k = 0; k < c->out_ch; k++) {
+    const size_t plane = b->plane * c->out_ch + k;
+    const size_t m = plane % (c->groups * c->out_ch);
+    q.y = u->y + plane * c->w.out_size + b->row * width + b->first;
+    q.w = u->w + m * c->w.taps;
+    q.bias = u->bias == NULL ? 0.0f : u->bias[m];
+    dw_rows(&q, b->n_rows);
   }
 }
 
@@ -304,7 +337,8 @@ void oq_conv_f32(const oq_kernels *k, const oq_conv *c, float *y,
 
   if (empty(c) || n == 0) return;
   if (depth != 0 && depthwise(c, &s)) {
-    conv_depthwise(c, &s, y, x, w, bias, scratch);
+    dw_user u = {c, y, w, bias};
+    oq_strips_run(&s, x, c->batch * c->groups, 0.0f, dw_emit, &u, scratch);
     return;
   }
   for (size_t b = 0; b < c->batch; b++) {

@@ -133,31 +133,55 @@ size_t oq_pool_scratch(const oq_pooling *p) {
 
 typedef struct row_user {
   const oq_pooling *p;
-  float *y; /* plane */
+  float *y;
   size_t width;
   const float *counts; /* means: taps per column */
 } row_user;
 
-/* NaN stays. */
-OQ_INLINE void max_row(float *y, size_t n, const float *at, const size_t *off,
-                       size_t taps) {
-  memcpy(y, at + off[0], n * sizeof *y);
-  for (size_t i = 1; i < taps; i++) {
-    const float *const p = at + off[i];
-    OQ_IVDEP
-    for (size_t x = 0; x < n; x++)
-      y[x] = y[x] > p[x] || y[x] != y[x] ? y[x] : p[x];
+static float *row_at(const row_user *u, const oq_row_block *b, size_t r) {
+  return u->y + b->plane * u->p->w.out_size + (b->row + r) * u->width +
+         b->first;
+}
+
+/* a = max(a, p, q) for whole vectors.  NaN stays. */
+OQ_SIMD_LOOP(max_into,
+             (float *restrict a, const float *restrict p,
+              const float *restrict q, size_t n),
+             (a, p, q, n)) {
+  for (size_t i = 0; i < (n & ~(size_t)(OQ_LANES - 1)); i++) {
+    const float m = p[i] > q[i] || p[i] != p[i] ? p[i] : q[i];
+    a[i] = a[i] > m || a[i] != a[i] ? a[i] : m;
   }
 }
 
-OQ_SIMD_LOOP(max_rows, (const row_user *u, const oq_row_block *b), (u, b)) {
-  for (size_t r = 0; r < b->n_rows; r++)
-    max_row(u->y + (b->row + r) * u->width + b->first, b->n,
-            b->at + r * b->step, b->off, u->p->w.taps);
+enum { CHUNK = 256 };
+
+static void max_row(float *y, size_t n, const float *at, const size_t *off,
+                    size_t taps) {
+  float best[CHUNK];
+
+  for (size_t x = 0; x < n; x += CHUNK) {
+    const size_t m = n - x < CHUNK ? n - x : CHUNK;
+    const size_t whole = (m + OQ_LANES - 1) / OQ_LANES * OQ_LANES;
+    memcpy(best, at + off[0] + x, whole * sizeof *best);
+    for (size_t i = 1; i < taps; i += 2)
+      max_into(best, at + off[i] + x, at + off[i + 1 < taps ? i + 1 : i] + x,
+               whole);
+    memcpy(y + x, best, m * sizeof *best);
+  }
 }
 
-OQ_INLINE void sum_row(float *y, size_t n, const float *at, const size_t *off,
-                       size_t taps) {
+static void emit_max(void *user, const oq_row_block *b) {
+  const row_user *const u = user;
+
+  for (size_t r = 0; r < b->n_rows; r++)
+    max_row(row_at(u, b, r), b->n, b->at + r * b->step, b->off, u->p->w.taps);
+}
+
+OQ_SIMD_LOOP(sum_row,
+             (float *y, size_t n, const float *at, const size_t *off,
+              size_t taps),
+             (y, n, at, off, taps)) {
   const oq_vf zero = {0};
   oq_vf v, a;
 
@@ -171,23 +195,15 @@ OQ_INLINE void sum_row(float *y, size_t n, const float *at, const size_t *off,
   }
 }
 
-OQ_SIMD_LOOP(sum_rows, (const row_user *u, const oq_row_block *b), (u, b)) {
-  for (size_t r = 0; r < b->n_rows; r++)
-    sum_row(u->y + (b->row + r) * u->width + b->first, b->n,
-            b->at + r * b->step, b->off, u->p->w.taps);
-}
-
-static void emit_max(void *user, const oq_row_block *b) { max_rows(user, b); }
-
 static void emit_mean(void *user, const oq_row_block *b) {
   const row_user *const u = user;
   const oq_pooling *const p = u->p;
 
-  sum_rows(u, b);
-  for (size_t r = b->row; r < b->row + b->n_rows; r++) {
-    const place o = place_out(&p->w, r * u->width);
+  for (size_t r = 0; r < b->n_rows; r++) {
+    const place o = place_out(&p->w, (b->row + r) * u->width);
     const float rows = (float)place_count(p, &o, p->w.n - 1);
-    float *const y = u->y + r * u->width + b->first;
+    float *const y = row_at(u, b, r);
+    sum_row(y, b->n, b->at + r * b->step, b->off, p->w.taps);
     for (size_t x = 0; x < b->n; x++) {
       const float n = rows * u->counts[b->first + x];
       y[x] = n == 0.0f ? 0.0f : y[x] / n;
@@ -197,25 +213,21 @@ static void emit_mean(void *user, const oq_row_block *b) {
 
 void oq_pool_max_f32(const oq_pooling *p, float *y, int64_t *indices,
                      const float *x, void *scratch) {
-  row_user u = {.p = p, .width = p->w.axis[p->w.n - 1].out};
+  row_user u = {.p = p, .y = y, .width = p->w.axis[p->w.n - 1].out};
   oq_strips s;
 
   if (nothing(p)) return;
-  if (indices != NULL || !oq_strips_plan(&s, &p->w)) {
+  if (indices != NULL || !oq_strips_plan(&s, &p->w))
     max_any_f32(p, y, indices, x);
-    return;
-  }
-  for (size_t i = 0; i < p->planes; i++) {
-    u.y = y + i * p->w.out_size;
-    oq_strips_run(&s, x + i * p->w.in_size, -INFINITY, emit_max, &u, scratch);
-  }
+  else
+    oq_strips_run(&s, x, p->planes, -INFINITY, emit_max, &u, scratch);
 }
 
 void oq_pool_mean_f32(const oq_pooling *p, float *y, const float *x,
                       void *scratch) {
   const uint32_t last = p->w.n - 1;
-  float *const counts = scratch;
-  row_user u = {.p = p, .width = p->w.axis[last].out, .counts = counts};
+  row_user u = {.p = p, .y = y, .width = p->w.axis[last].out};
+  uint8_t *const rows = scratch;
   oq_strips s;
 
   if (nothing(p)) return;
@@ -223,14 +235,11 @@ void oq_pool_mean_f32(const oq_pooling *p, float *y, const float *x,
     mean_any_f32(p, y, x);
     return;
   }
-  uint8_t *const rows = scratch;
-  float *const c = (float *)(void *)(rows + oq_strips_scratch(&s));
-  for (size_t i = 0; i < u.width; i++) c[i] = (float)axis_count(p, last, i);
-  u.counts = c;
-  for (size_t i = 0; i < p->planes; i++) {
-    u.y = y + i * p->w.out_size;
-    oq_strips_run(&s, x + i * p->w.in_size, 0.0f, emit_mean, &u, scratch);
-  }
+  float *const counts = (float *)(void *)(rows + oq_strips_scratch(&s));
+  for (size_t i = 0; i < u.width; i++)
+    counts[i] = (float)axis_count(p, last, i);
+  u.counts = counts;
+  oq_strips_run(&s, x, p->planes, 0.0f, emit_mean, &u, scratch);
 }
 
 /* ---- whole planes -------------------------------------------------------- */

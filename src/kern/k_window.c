@@ -7,6 +7,7 @@
 
 enum {
   LANES = 16,
+  MAX_PHASES = 64,
   MAX_COLS = 4096,       /* outputs of a row handled at once */
   WANT_FLOATS = 1 << 16, /* 256 KB: rows stay in the second-level cache */
   MAX_FLOATS = 1 << 20   /* 4 MB: beyond it the caller takes another way */
@@ -46,7 +47,7 @@ static size_t span(const oq_axis *a, size_t outs) {
 static bool small(const oq_axis *a) {
   const size_t cap = MAX_FLOATS;
 
-  return a->stride <= 64 && a->kernel <= cap && a->dilation <= cap &&
+  return a->stride <= MAX_PHASES && a->kernel <= cap && a->dilation <= cap &&
          (a->kernel - 1) * a->dilation <= cap;
 }
 
@@ -108,42 +109,49 @@ typedef struct strip { /* what is being worked on */
   const oq_strips *s;
   float *buf;
   size_t *off;
+  size_t plane;
   size_t o0, o1; /* outputs of axis 0 */
   size_t x0, x1; /* columns */
+  /* Of each phase: elements [lo, hi) hold inputs, from position src on. */
+  size_t lo[MAX_PHASES], hi[MAX_PHASES], src[MAX_PHASES];
 } strip;
 
 OQ_SIMD_LOOP(every_second, (float *d, const float *x, size_t n), (d, x, n)) {
   for (size_t j = 0; j < n; j++) d[j] = x[2 * j];
 }
 
-static void fill_run(float *d, size_t n, float fill) {
-  for (size_t j = 0; j < n; j++) d[j] = fill;
-}
-
-/* One row into phases: phase p, element j is padded position (x0 + j) * stride
- * + p. */
-static void fill_row(float *dst, const float *x, const strip *t, float fill) {
+/* Phase p, element j of a row is padded position (x0 + j) * stride + p. */
+static void set_phases(strip *t) {
   const oq_axis *const a = &t->s->w.axis[t->s->w.n - 1];
 
   for (size_t p = 0; p < a->stride; p++) {
-    float *const d = dst + p * t->s->phase;
-    const size_t base = t->x0 * a->stride + p; /* padded position of d[0] */
+    const size_t base = t->x0 * a->stride + p;
     size_t lo = 0, hi = 0;
     if (base < a->pad) lo = (a->pad - base + a->stride - 1) / a->stride;
     if (a->pad + a->in > base)
       hi = (a->pad + a->in - base + a->stride - 1) / a->stride;
     if (hi > t->s->phase) hi = t->s->phase;
     if (lo > hi) lo = hi;
-    fill_run(d, lo, fill);
-    fill_run(d + hi, t->s->phase - hi, fill);
-    if (lo == hi) continue;
-    const float *const src = x + (base + lo * a->stride - a->pad);
-    if (a->stride == 1)
-      memcpy(d + lo, src, (hi - lo) * sizeof *d);
-    else if (a->stride == 2)
-      every_second(d + lo, src, hi - lo);
+    t->lo[p] = lo;
+    t->hi[p] = hi;
+    t->src[p] = lo == hi ? 0 : base + lo * a->stride - a->pad;
+  }
+}
+
+/* The inputs of one row; what is padding stays. */
+static void fill_row(float *dst, const float *x, const strip *t) {
+  const size_t stride = t->s->w.axis[t->s->w.n - 1].stride;
+
+  for (size_t p = 0; p < stride; p++) {
+    float *const d = dst + p * t->s->phase + t->lo[p];
+    const float *const src = x + t->src[p];
+    const size_t n = t->hi[p] - t->lo[p];
+    if (stride == 1)
+      memcpy(d, src, n * sizeof *d);
+    else if (stride == 2)
+      every_second(d, src, n);
     else
-      for (size_t j = lo; j < hi; j++) d[j] = src[(j - lo) * a->stride];
+      for (size_t j = 0; j < n; j++) d[j] = src[j * stride];
   }
 }
 
@@ -154,9 +162,13 @@ static const float *row_of(const strip *t, const float *x, size_t i) {
 
   for (uint32_t k = w->n - 1; k-- > 0;) {
     const oq_axis *const a = &w->axis[k];
-    const size_t n = k == 0 ? SIZE_MAX : span(a, a->out);
-    const size_t p = i % n + (k == 0 ? t->o0 * a->stride : 0);
-    i /= n;
+    size_t p = i;
+    if (k > 0) {
+      p = i % span(a, a->out);
+      i /= span(a, a->out);
+    } else {
+      p += t->o0 * a->stride;
+    }
     if (p < a->pad || p - a->pad >= a->in) return NULL;
     at += (p - a->pad) * scale;
     scale *= a->in;
@@ -164,7 +176,7 @@ static const float *row_of(const strip *t, const float *x, size_t i) {
   return x + at;
 }
 
-static void fill_strip(const strip *t, const float *x, float fill) {
+static void fill_strip(const strip *t, const float *x) {
   const oq_strips *const s = t->s;
   const oq_axis *const a = &s->w.axis[0];
   size_t rows = s->rows;
@@ -173,10 +185,7 @@ static void fill_strip(const strip *t, const float *x, float fill) {
     rows = span(a, t->o1 - t->o0) * (s->pitch[0] / s->row);
   for (size_t i = 0; i < rows; i++) {
     const float *const src = row_of(t, x, i);
-    if (src == NULL)
-      fill_run(t->buf + i * s->row, s->row, fill);
-    else
-      fill_row(t->buf + i * s->row, src, t, fill);
+    if (src != NULL) fill_row(t->buf + i * s->row, src, t);
   }
 }
 
@@ -204,6 +213,7 @@ static void run_strip(const strip *t, oq_row_fn fn, void *user) {
   const oq_windows *const w = &s->w;
   oq_row_block b = {.at = t->buf,
                     .off = t->off,
+                    .plane = t->plane,
                     .n_rows = 1,
                     .first = t->x0,
                     .n = t->x1 - t->x0};
@@ -233,25 +243,28 @@ static void run_strip(const strip *t, oq_row_fn fn, void *user) {
   }
 }
 
-void oq_strips_run(const oq_strips *s, const float *x, float fill, oq_row_fn fn,
-                   void *user, void *scratch) {
+void oq_strips_run(const oq_strips *s, const float *x, size_t planes,
+                   float fill, oq_row_fn fn, void *user, void *scratch) {
   uint8_t *const base = scratch;
   const size_t outs = s->w.n == 1 ? 1 : s->w.axis[0].out;
   const size_t cols = s->w.axis[s->w.n - 1].out;
+  const size_t floats = s->rows * s->row;
   strip t = {
       .s = s,
       .buf = (float *)(void *)base,
-      .off =
-          (size_t *)(void *)(base +
-                             round_up(s->rows * s->row * sizeof(float), 64))};
+      .off = (size_t *)(void *)(base + round_up(floats * sizeof(float), 64))};
 
   set_offsets(&t);
   for (t.x0 = 0; t.x0 < cols; t.x0 = t.x1) {
     t.x1 = cols - t.x0 < s->cols ? cols : t.x0 + s->cols;
+    set_phases(&t);
     for (t.o0 = 0; t.o0 < outs; t.o0 = t.o1) {
       t.o1 = outs - t.o0 < s->outer ? outs : t.o0 + s->outer;
-      fill_strip(&t, x, fill);
-      run_strip(&t, fn, user);
+      for (size_t i = 0; i < floats; i++) t.buf[i] = fill;
+      for (t.plane = 0; t.plane < planes; t.plane++) {
+        fill_strip(&t, x + t.plane * s->w.in_size);
+        run_strip(&t, fn, user);
+      }
     }
   }
 }

@@ -35,12 +35,12 @@ static inline bool oq_axis_at(size_t *at, const oq_axis *a, size_t o,
 /* Outputs [*lo, *hi) of the axis for which tap k lies inside. */
 void oq_axis_inside(size_t *lo, size_t *hi, const oq_axis *a, size_t k);
 
-/* ---- rows ------------------------------------------------------------------
- * A channel is cut into strips: a range of outputs of axis 0 and of the last
- * axis.  The input rows that a strip needs are copied once, padded with `fill`
- * on all sides and split into `stride` phases of the last axis.  Then tap i of
- * an output row is a run of floats with unit stride at a distance off[i] that
- * is the same for all rows. */
+/* ---- rows ---------------------------------------------------------------- */
+/* Planes (channels of samples) are cut into strips: a range of outputs of axis
+ * 0 and of the last axis.  The input rows that a strip needs are copied once,
+ * padded with `fill` on all sides and split into `stride` phases of the last
+ * axis.  Then tap i of an output row is a run of floats with unit stride at a
+ * distance off[i] that is the same for all rows. */
 typedef struct oq_strips {
   oq_windows w;
   size_t outer, cols; /* outputs per strip: of axis 0 (1 if n == 1), of rows */
@@ -54,19 +54,20 @@ bool oq_strips_plan(oq_strips *s, const oq_windows *w);
 /* Bytes of scratch for oq_strips_run; 64-byte aligned. */
 size_t oq_strips_scratch(const oq_strips *s);
 
-/* Output rows [row, row + n_rows) of the channel, columns [first, first + n).
- * Tap i of column c of row r reads at[r * step + off[i] + c]; readable up to
- * the next multiple of 16 columns. */
+/* Output rows [row, row + n_rows) of a plane, columns [first, first + n). Tap i
+ * of column c of row r reads at[r * step + off[i] + c]; readable up to the next
+ * multiple of 16 columns. */
 typedef struct oq_row_block {
   const float *at;
   size_t step;
   const size_t *off; /* of each tap of the window, row-major */
-  size_t row, n_rows, first, n;
+  size_t plane, row, n_rows, first, n;
 } oq_row_block;
 typedef void (*oq_row_fn)(void *user, const oq_row_block *b);
 
-/* Calls `fn` for all outputs of one channel, in order. */
-void oq_strips_run(const oq_strips *s, const float *x, float fill, oq_row_fn fn,
-                   void *user, void *scratch);
+/* Calls `fn` for all outputs of x[planes][in]: strip by strip, in each all
+ * planes. */
+void oq_strips_run(const oq_strips *s, const float *x, size_t planes,
+                   float fill, oq_row_fn fn, void *user, void *scratch);
 
 #endif
