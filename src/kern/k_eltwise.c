@@ -101,7 +101,15 @@ UNARY_F32(gelu, 0.5f * v * (1.0f + oq_k_erf(v * 0.70710678118654752f)))
 UNARY_F32(gelu_tanh, gelu_tanh_one(v))
 UNARY_F32(softplus, softplus_one(v))
 UNARY_F32(softsign, v / (1.0f + fabsf(v)))
-UNARY_F32(mish, oq_k_tanh(softplus_one(v)) * v)
+/* tanh(log(1 + e)) is (e^2 + 2 e) / (e^2 + 2 e + 2) for e = e^x. */
+static inline float mish_one(float v) {
+  const float e = oq_k_exp(v > 20.0f ? 20.0f : v);
+  const float n = e * (e + 2.0f);
+  const float low = v * (n / (n + 2.0f));
+
+  return v > 20.0f ? v : low;
+}
+UNARY_F32(mish, mish_one(v))
 UNARY_F32(thresholded, v > p0 ? v : 0.0f)
 UNARY_F32(swish, oq_k_sigmoid(p0 *v) * v)
 static inline float shrink_one(float v, float lambd, float bias) {

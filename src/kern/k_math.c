@@ -32,19 +32,36 @@ static double log2_f64(double x) {
   }
   /* log m = 2 atanh(s), |s| <= 0.1716 */
   const double s = (m - 1.0) / (m + 1.0), z = s * s;
-  double p = 1.0 / 19;
-  for (int i = 17; i >= 1; i -= 2) p = p * z + 1.0 / i;
+  static const double c[] = {1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11,
+                             1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
+  double p = c[0];
+  for (size_t i = 1; i < sizeof c / sizeof *c; i++) p = p * z + c[i];
   return (double)k + 2.0 * s * p * 1.4426950408889634074;
 }
 
 /* 2^x, |x| < 1000. */
 static double exp2_f64(double x) {
-  const double n = nearbyint(x), r = (x - n) * 0.69314718055994530942;
-  double p = 1.0;
+  const double n = (x + 0x1.8p52) - 0x1.8p52,
+               r = (x - n) * 0.69314718055994530942;
   uint64_t u;
   double scale;
 
-  for (int i = 14; i >= 1; i--) p = p * r / i + 1.0;
+  static const double c[] = {1.0 / 6227020800,
+                             1.0 / 479001600,
+                             1.0 / 39916800,
+                             1.0 / 3628800,
+                             1.0 / 362880,
+                             1.0 / 40320,
+                             1.0 / 5040,
+                             1.0 / 720,
+                             1.0 / 120,
+                             1.0 / 24,
+                             1.0 / 6,
+                             1.0 / 2,
+                             1.0,
+                             1.0}; /* 1 / k! */
+  double p = c[0];
+  for (size_t i = 1; i < sizeof c / sizeof *c; i++) p = p * r + c[i];
   u = (uint64_t)((int64_t)n + 1023) << 52;
   memcpy(&scale, &u, sizeof scale);
   return p * scale;

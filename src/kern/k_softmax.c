@@ -4,6 +4,7 @@
 #include "kern/k_softmax.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "kern/k_math.h"
 
@@ -71,7 +72,7 @@ enum { COLUMNS = 128 };
 /* At most COLUMNS of them. */
 static void softmax_block(float *y, const float *x, size_t n, size_t step,
                           size_t width, bool log) {
-  float max[COLUMNS], last[COLUMNS];
+  float max[COLUMNS], last[COLUMNS], v[COLUMNS], e[COLUMNS];
   double sum[COLUMNS];
 
   for (size_t j = 0; j < width; j++) {
@@ -80,25 +81,24 @@ static void softmax_block(float *y, const float *x, size_t n, size_t step,
   }
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j < width; j++) {
-      const float v = x[i * step + j];
-      max[j] = v > max[j] ? v : max[j];
+      const float u = x[i * step + j];
+      max[j] = u > max[j] ? u : max[j];
     }
   for (size_t i = 0; i < n; i++) {
-    OQ_IVDEP
-    for (size_t j = 0; j < width; j++) {
-      const float v = x[i * step + j] - max[j];
-      const float e = oq_k_exp(v);
-      sum[j] += (double)e;
-      y[i * step + j] = log ? v : e;
-    }
+    const float *const from = x + i * step;
+    float *const to = y + i * step;
+    for (size_t j = 0; j < width; j++) v[j] = from[j] - max[j];
+    for (size_t j = 0; j < width; j++) e[j] = oq_k_exp(v[j]);
+    for (size_t j = 0; j < width; j++) sum[j] += (double)e[j];
+    memcpy(to, log ? v : e, width * sizeof *to);
   }
   for (size_t j = 0; j < width; j++)
     last[j] = log ? oq_k_log((float)sum[j]) : (float)(1.0 / sum[j]);
   for (size_t i = 0; i < n; i++) {
     OQ_IVDEP
     for (size_t j = 0; j < width; j++) {
-      const float v = y[i * step + j];
-      y[i * step + j] = log ? v - last[j] : v * last[j];
+      const float u = y[i * step + j];
+      y[i * step + j] = log ? u - last[j] : u * last[j];
     }
   }
 }

@@ -11,46 +11,76 @@
 #include "kern/tables.h"
 
 /* ---- statistics ---------------------------------------------------------- */
-enum { LANES = 8 };
+enum { LANES = 4 };
+typedef float lanes_f32 __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t lanes_i32 __attribute__((vector_size(LANES * sizeof(float))));
 
 /* Counts fit 32 bits per block. */
 #define STAT_BLOCK ((size_t)1 << 20)
 
+typedef struct stats {
+  lanes_f32 lo, hi;
+  lanes_i32 nans, infs;
+} stats;
+
+static lanes_f32 all_f32(float v) { return (lanes_f32){0} + v; }
+
+static lanes_f32 choose(lanes_i32 mask, lanes_f32 a, lanes_f32 b) {
+  return (lanes_f32)(((lanes_i32)a & mask) | ((lanes_i32)b & ~mask));
+}
+
+/* What is finite goes into the range, by its bits; comparisons give -1. */
+static void add_lanes(stats *s, lanes_f32 v) {
+  const lanes_i32 size = (lanes_i32)v & INT32_MAX;
+  const lanes_i32 inf_bits = (lanes_i32){0} + 0x7f800000;
+  const lanes_i32 finite = size < inf_bits;
+  const lanes_f32 low = choose(finite, v, all_f32(INFINITY));
+  const lanes_f32 high = choose(finite, v, all_f32(-INFINITY));
+
+  s->lo = choose(low < s->lo, low, s->lo);
+  s->hi = choose(high > s->hi, high, s->hi);
+  s->nans -= size > inf_bits;
+  s->infs -= size == inf_bits;
+}
+
+/* `s` to the totals. */
+static void add_stats(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
+                      const stats *s) {
+  for (size_t k = 0; k < LANES; k++) {
+    if (s->lo[k] < *lo) *lo = s->lo[k];
+    if (s->hi[k] > *hi) *hi = s->hi[k];
+    *n_nan += (uint64_t)s->nans[k];
+    *n_inf += (uint64_t)s->infs[k];
+  }
+}
+
 static void minmax_block(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
                          const float *x, size_t n) {
-  float l[LANES], h[LANES];
-  uint32_t nans[LANES] = {0}, infs[LANES] = {0};
-  const size_t whole = n - n % LANES;
+  const stats none = {all_f32(INFINITY), all_f32(-INFINITY), {0}, {0}};
+  stats s = none, t = none; /* two chains hide the latency of one */
+  lanes_f32 v, w;
 
-  for (size_t k = 0; k < LANES; k++) {
-    l[k] = INFINITY;
-    h[k] = -INFINITY;
+  for (; n >= 2 * LANES; n -= 2 * LANES, x += 2 * LANES) {
+    memcpy(&v, x, sizeof v);
+    memcpy(&w, x + LANES, sizeof w);
+    add_lanes(&s, v);
+    add_lanes(&t, w);
   }
-  for (size_t i = 0; i < whole; i += LANES) {
-    for (size_t k = 0; k < LANES; k++) {
-      const float v = x[i + k], a = fabsf(v);
-      const float below = a <= FLT_MAX ? v : INFINITY;
-      const float above = a <= FLT_MAX ? v : -INFINITY;
-      l[k] = below < l[k] ? below : l[k];
-      h[k] = above > h[k] ? above : h[k];
-      nans[k] += v != v;
-      infs[k] += a > FLT_MAX;
-    }
+  add_stats(lo, hi, n_nan, n_inf, &t);
+  for (; n >= LANES; n -= LANES, x += LANES) {
+    memcpy(&v, x, sizeof v);
+    add_lanes(&s, v);
   }
-  for (size_t i = whole; i < n; i++) {
-    const float v = x[i], a = fabsf(v);
-    nans[0] += v != v;
-    infs[0] += a > FLT_MAX;
-    if (!(a <= FLT_MAX)) continue;
-    if (v < l[0]) l[0] = v;
-    if (v > h[0]) h[0] = v;
+  if (n > 0) { /* the rest, filled up with its first number ... */
+    float rest[LANES] = {0};
+    for (size_t k = 0; k < LANES; k++) rest[k] = x[k < n ? k : 0];
+    memcpy(&v, rest, sizeof v);
+    add_lanes(&s, v);
+    /* ... which then counts LANES - n times too often */
+    *n_nan -= (LANES - n) * (x[0] != x[0]);
+    *n_inf -= (LANES - n) * (fabsf(x[0]) > FLT_MAX);
   }
-  for (size_t k = 0; k < LANES; k++) {
-    if (l[k] < *lo) *lo = l[k];
-    if (h[k] > *hi) *hi = h[k];
-    *n_nan += nans[k];
-    *n_inf += infs[k];
-  }
+  add_stats(lo, hi, n_nan, n_inf, &s);
 }
 
 static void minmax_f32(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
