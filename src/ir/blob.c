@@ -20,7 +20,7 @@ enum {
 };
 
 /* By element type ("typed field if not raw" in the comments of onnx.proto). */
-static uint32_t field_of(oq_dtype t) {
+static uint32_t field_of(int32_t t) {
   static const uint8_t field[] = {
       [OQ_DT_F32] = FIELD_FLOAT,      [OQ_DT_U8] = FIELD_INT32,
       [OQ_DT_I8] = FIELD_INT32,       [OQ_DT_U16] = FIELD_INT32,
@@ -43,7 +43,7 @@ static uint32_t field_of(oq_dtype t) {
 
 /* Bytes that one entry of the typed field becomes.  Of sub-byte types it is a
  * byte with several elements, of complex ones half of an element. */
-static size_t entry_size(oq_dtype t) {
+static size_t entry_size(int32_t t) {
   const uint32_t bits = oq_dtype_bits(t);
 
   if (t == OQ_DT_C64 || t == OQ_DT_C128) return bits / 16;
@@ -145,7 +145,7 @@ typedef struct reader {
   const oq_const *c;
   const oq_where *where;
   oq_diags *diags;
-  oq_dtype dtype;
+  int32_t dtype;
   oq_shape shape;
   size_t n, size; /* elements, bytes when decoded */
   const uint8_t *bytes;
@@ -174,15 +174,14 @@ static oq_status read_type(reader *r) {
     return oq_fail(r->diags, OQ_E_MODEL, "tensor.type", r->where,
                    "a constant without element type and full shape");
   }
-  r->dtype = t->dtype;
-  if (field_of(t->dtype) == 0) {
+  r->dtype = (int32_t)t->dtype;
+  if (field_of(r->dtype) == 0) {
     return oq_fail(r->diags, OQ_E_MODEL, "tensor.type", r->where,
-                   "element type %d of a tensor is none of ONNX",
-                   (int)t->dtype);
+                   "element type %d of a tensor is none of ONNX", r->dtype);
   }
   oq_status s = oq_shape_count(&r->n, &r->shape);
-  if (s == OQ_OK && t->dtype != OQ_DT_STRING) {
-    s = oq_shape_bytes(&r->size, &r->shape, t->dtype);
+  if (s == OQ_OK && r->dtype != OQ_DT_STRING) {
+    s = oq_shape_bytes(&r->size, &r->shape, r->dtype);
   }
   if (s != OQ_OK) {
     return oq_fail(r->diags, s, "tensor.shape", r->where,
@@ -240,7 +239,7 @@ static entries entries_of(const reader *r) {
 
 /* Integers that do not fit the type cannot have been meant; the bits of a
  * negative one may be written as a positive number, and the other way round. */
-static bool fits(oq_dtype t, uint64_t v) {
+static bool fits(int32_t t, uint64_t v) {
   const uint32_t bits = (uint32_t)entry_size(t) * 8;
 
   if (bits == 64 || t == OQ_DT_F32 || t == OQ_DT_C64 || t == OQ_DT_BOOL) {
@@ -328,7 +327,7 @@ static oq_status check_claim(const reader *r) {
 static oq_status decode(const reader *r, const void **out, oq_arena *a) {
   oq_tensor t;
 
-  const oq_status s = oq_tensor_make(&t, r->dtype, &r->shape, a);
+  const oq_status s = oq_tensor_make(&t, (oq_dtype)r->dtype, &r->shape, a);
   if (s == OQ_E_MEMORY) return oq_fail_memory(r->diags);
   if (s != OQ_OK) return s;
   if (!is_dense(r)) {
@@ -359,7 +358,7 @@ oq_status oq_const_view_at(oq_ctensor *out, const oq_const *c, oq_arena *a,
   OQ_TRY(is_dense(&r) ? check_size(&r) : check_claim(&r));
   data = r.bytes;
   if (!is_dense(&r) || !is_aligned(&r)) OQ_TRY(decode(&r, &data, a));
-  *out = (oq_ctensor){r.dtype, r.shape, r.size, data};
+  *out = (oq_ctensor){(oq_dtype)r.dtype, r.shape, r.size, data};
   return OQ_OK;
 }
 

@@ -77,7 +77,7 @@ static void type(const dumper *d, const oq_type *t) {
     text(d, "other");
     return;
   }
-  text(d, oq_dtype_text(t->dtype));
+  text(d, oq_dtype_text((int32_t)t->dtype));
   text(d, t->has_rank ? "[" : "[...]");
   for (uint32_t i = 0; t->has_rank && i < t->rank; i++) {
     if (i != 0) text(d, ",");

@@ -161,7 +161,7 @@ oq_status oq_edit_add_const_store(oq_graph *g, oq_value_id *out,
 
   OQ_TRY(oq_ir_keep_store(g->model, bytes)); /* from here on the model's */
   (void)oq_store_data(bytes, &size);
-  if (oq_shape_bytes(&need, shape, t) != OQ_OK || need != size) {
+  if (oq_shape_bytes(&need, shape, (int32_t)t) != OQ_OK || need != size) {
     return OQ_E_INTERNAL;
   }
   return add_const(g, out, hint, t, shape, bytes, size);

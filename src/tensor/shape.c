@@ -107,7 +107,7 @@ oq_status oq_tensor_make(oq_tensor *out, oq_dtype t, const oq_shape *s,
                          oq_arena *a) {
   size_t size, padded;
 
-  OQ_TRY(oq_shape_bytes(&size, s, t));
+  OQ_TRY(oq_shape_bytes(&size, s, (int32_t)t));
   if (!oq_add_size(&padded, size, OQ_ALIGN - 1)) return OQ_E_LIMIT;
   padded -= padded % OQ_ALIGN;
   void *data = oq_arena_alloc(a, padded != 0 ? padded : OQ_ALIGN, 1, OQ_ALIGN);

@@ -109,7 +109,7 @@ static void every_encoding_is_read(void **state) {
       assert_int_equal(t.dtype, goods[i].p.t);
       assert_true(oq_shape_equal(&t.shape, &goods[i].p.shape));
       assert_non_null(t.data);
-      const size_t bits = oq_dtype_bits(t.dtype);
+      const size_t bits = oq_dtype_bits((int32_t)t.dtype);
       if (bits >= 8) assert_int_equal((uintptr_t)t.data % (bits / 8), 0);
       size_t bytes = 0;
       assert_int_equal(oq_shape_bytes(&bytes, &t.shape, (int32_t)t.dtype),

@@ -20,7 +20,7 @@ static oq_tensor *cell_open(cell *c, oq_dtype t) {
   memset(c, 0xa5, sizeof *c);
   memset(c->data, 0, sizeof c->data);
   c->t = (oq_tensor){t, {1, {8}}, 0, c->data};
-  assert_true(oq_dtype_bytes(&c->t.size, 8, t));
+  assert_true(oq_dtype_bytes(&c->t.size, 8, (int32_t)t));
   return &c->t;
 }
 
