@@ -168,13 +168,16 @@ static void col2im(float *y, const float *src, const oq_windows *w, size_t k0,
 }
 
 /* ---- ways ---------------------------------------------------------------- */
-/* y starts as the bias, so that GEMM only adds. */
-static void start_with_bias(float *y, size_t channels, size_t n,
+OQ_SIMD_LOOP(fill_run, (float *y, size_t n, float v), (y, n, v)) {
+  for (size_t i = 0; i < n; i++) y[i] = v;
+}
+
+/* y starts as the bias, so that GEMM only adds: `channels` runs of n, `pitch`
+ * apart. */
+static void start_with_bias(float *y, size_t channels, size_t n, size_t pitch,
                             const float *bias) {
-  for (size_t c = 0; c < channels; c++) {
-    const float b = bias == NULL ? 0.0f : bias[c];
-    for (size_t i = 0; i < n; i++) y[c * n + i] = b;
-  }
+  for (size_t c = 0; c < channels; c++)
+    fill_run(y + c * pitch, n, bias == NULL ? 0.0f : bias[c]);
 }
 
 /* Windows of one input each, at the same place: x is the column matrix. */
@@ -206,20 +209,25 @@ size_t oq_conv_scratch(const oq_conv *c) {
   return t.rows * t.cols * t.depth * sizeof(float);
 }
 
-/* One group of one sample; y holds the bias. */
+/* One group of one sample.  Of a pointwise one the columns are x itself. */
 static void conv_group(const oq_kernels *k, const oq_conv *c, float *y,
-                       const float *x, const float *w, float *col) {
+                       const float *x, const float *w, const float *bias,
+                       float *col) {
   const size_t n = c->w.out_size, depth = c->in_ch * c->w.taps;
-  const tiling g = cut(&c->w, depth);
+  const bool direct = pointwise(&c->w);
+  tiling g = cut(&c->w, direct ? depth + c->out_ch : depth);
   tile b = {0};
 
+  if (direct) g.depth = depth;
   while (next_tile(&b, &g, n)) {
+    const size_t cols = tile_size(&b), first = tile_first(&b, g.width);
+    start_with_bias(y + first, c->out_ch, cols, n, bias);
     for (size_t k0 = 0; k0 < depth; k0 += g.depth) {
       const size_t k1 = min_size(k0 + g.depth, depth);
-      im2col(col, x, &c->w, k0, k1, &b);
-      k->gemm_f32(OQ_NO_TRANS, OQ_NO_TRANS, c->out_ch, tile_size(&b), k1 - k0,
-                  1.0f, w + k0, depth, col, tile_size(&b), 1.0f,
-                  y + tile_first(&b, g.width), n);
+      if (!direct) im2col(col, x, &c->w, k0, k1, &b);
+      k->gemm_f32(OQ_NO_TRANS, OQ_NO_TRANS, c->out_ch, cols, k1 - k0, 1.0f,
+                  w + k0, depth, direct ? x + first : col, direct ? n : cols,
+                  1.0f, y + first, n);
     }
   }
 }
@@ -336,25 +344,22 @@ void oq_conv_f32(const oq_kernels *k, const oq_conv *c, float *y,
   oq_strips s;
 
   if (empty(c) || n == 0) return;
-  if (depth != 0 && depthwise(c, &s)) {
+  if (depth == 0) {
+    for (size_t b = 0; b < c->batch; b++)
+      start_with_bias(y + b * c->groups * c->out_ch * n, c->groups * c->out_ch,
+                      n, n, bias);
+    return;
+  }
+  if (depthwise(c, &s)) {
     dw_user u = {c, y, w, bias};
     oq_strips_run(&s, x, c->batch * c->groups, 0.0f, dw_emit, &u, scratch);
     return;
   }
-  for (size_t b = 0; b < c->batch; b++) {
-    start_with_bias(y, c->groups * c->out_ch, n, bias);
-    for (size_t g = 0; g < c->groups && depth != 0; g++) {
-      const float *const wg = w + g * c->out_ch * depth;
-      const float *const xg = x + g * c->in_ch * c->w.in_size;
-      float *const yg = y + g * c->out_ch * n;
-      if (pointwise(&c->w))
-        k->gemm_f32(OQ_NO_TRANS, OQ_NO_TRANS, c->out_ch, n, depth, 1.0f, wg,
-                    depth, xg, n, 1.0f, yg, n);
-      else
-        conv_group(k, c, yg, xg, wg, scratch);
-    }
-    x += c->groups * c->in_ch * c->w.in_size;
-    y += c->groups * c->out_ch * n;
+  for (size_t bg = 0; bg < c->batch * c->groups; bg++) {
+    const size_t g = bg % c->groups;
+    conv_group(k, c, y + bg * c->out_ch * n, x + bg * c->in_ch * c->w.in_size,
+               w + g * c->out_ch * depth,
+               bias == NULL ? NULL : bias + g * c->out_ch, scratch);
   }
 }
 
@@ -390,7 +395,7 @@ void oq_conv_transpose_f32(const oq_kernels *k, const oq_conv *c, float *y,
 
   if (empty(c) || out == 0) return;
   for (size_t b = 0; b < c->batch; b++) {
-    start_with_bias(y, c->groups * c->out_ch, out, bias);
+    start_with_bias(y, c->groups * c->out_ch, out, out, bias);
     for (size_t g = 0; g < c->groups; g++) {
       if (n == 0 || c->in_ch == 0 || c->w.taps == 0) break;
       transpose_group(k, c, y + g * c->out_ch * out, x + g * c->in_ch * n,
