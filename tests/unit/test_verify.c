@@ -183,6 +183,24 @@ static void opset_zero(small *s) { s->w.m->opsets[0].version = 0; }
 
 static void no_graph(small *s) { s->w.m->main = NULL; }
 
+static void too_many_ports(small *s) {
+  oq_node *n = &s->g->nodes[0];
+  const uint32_t many = OQ_MAX_PORTS + 1;
+  oq_value_id *in = OQ_NEW_N(s->w.m->arena, oq_value_id, many);
+
+  for (uint32_t i = 0; i < many; i++) in[i] = n->in[0];
+  n->in = in;
+  n->n_in = many;
+}
+
+static void too_many_outputs(small *s) {
+  const uint32_t many = OQ_MAX_PORTS + 1;
+  oq_value_id *ids = OQ_NEW_N(s->w.m->arena, oq_value_id, many);
+
+  for (uint32_t i = 0; i < many; i++) ids[i] = s->g->outputs[0];
+  world_note(&s->w, oq_graph_set_outputs(s->g, ids, many));
+}
+
 static void too_many_nodes(small *s) { s->w.t.limits.max_nodes = 2; }
 
 static void too_deep(small *s) { s->w.t.limits.max_graph_depth = 1; }
@@ -228,6 +246,8 @@ static const struct {
     {no_opset, OQ_E_MODEL, "model.opset", NULL, NULL},
     {opset_zero, OQ_E_MODEL, "model.opset", NULL, NULL},
     {no_graph, OQ_E_MODEL, "model.graph", NULL, NULL},
+    {too_many_ports, OQ_E_LIMIT, "node.ports", NULL, "a"},
+    {too_many_outputs, OQ_E_LIMIT, "limit.ports", NULL, NULL},
     {too_many_nodes, OQ_E_LIMIT, "limit.nodes", NULL, NULL},
     {too_deep, OQ_E_LIMIT, "limit.graph_depth", NULL, NULL},
 };
