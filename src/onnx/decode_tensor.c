@@ -194,7 +194,7 @@ static oq_status check_size(oq_decoder *d, const oq_shape *shape,
   const uint64_t most = l != NULL && l->max_tensor_bytes != 0
                             ? l->max_tensor_bytes
                             : OQ_MAX_TENSOR_BYTES;
-  if (oq_shape_bytes(size, shape, dtype) != OQ_OK || *size > most) {
+  if (oq_shape_bytes(size, shape, (int32_t)dtype) != OQ_OK || *size > most) {
     return oq_fail(d->env->diags, OQ_E_LIMIT, "limit.tensor", w,
                    "a tensor has more than %llu bytes",
                    (unsigned long long)most);

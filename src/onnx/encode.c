@@ -232,7 +232,7 @@ static size_t raw_size(const oq_const *c) {
   size_t n;
 
   if (!oq_type_shape(&shape, c->type) ||
-      oq_shape_bytes(&n, &shape, c->type->dtype) != OQ_OK) {
+      oq_shape_bytes(&n, &shape, (int32_t)c->type->dtype) != OQ_OK) {
     return 0;
   }
   return n;

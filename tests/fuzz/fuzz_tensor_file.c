@@ -8,16 +8,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Looks at every byte that the result claims to have. */
-static void touch(const oq_data_value *v) {
-  volatile unsigned sum = (unsigned)strlen(v->name);
+static void touch(volatile unsigned *sum, const oq_data_value *v) {
+  *sum += (unsigned)strlen(v->name);
 
-  for (uint32_t i = 0; i < v->n_items; i++) touch(&v->item[i]);
+  for (uint32_t i = 0; i < v->n_items; i++) touch(sum, &v->item[i]);
   const uint8_t *p = v->tensor.data;
-  for (size_t i = 0; i < v->tensor.size; i++) sum += p[i];
+  for (size_t i = 0; i < v->tensor.size; i++) *sum += p[i];
   if (v->tensor.dtype == OQ_DT_STRING) {
     const oq_text *t = v->tensor.data;
     for (size_t i = 0; i < v->tensor.size / sizeof *t; i++) {
-      for (size_t k = 0; k < t[i].n; k++) sum += (unsigned char)t[i].p[k];
+      for (size_t k = 0; k < t[i].n; k++) *sum += (unsigned char)t[i].p[k];
     }
   }
 }
@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       oq_arena_create(&e.scratch, &alloc, 0) == OQ_OK &&
       oq_onnx_decode_data(&v, (oq_data_kind)(data[0] % 3), data + 1, size - 1,
                           e.scratch, &e) == OQ_OK) {
-    touch(&v);
+    volatile unsigned sum = 0;
+    touch(&sum, &v);
   }
   oq_arena_destroy(e.scratch);
   oq_diags_destroy(e.diags);
