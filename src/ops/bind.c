@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "ops/op.h"
 
 typedef struct binder {
@@ -41,10 +42,14 @@ static bool out_of_bounds(const oq_attr_def *d, double v) {
 static oq_status bad_bounds(const oq_graph *g, const oq_node *n,
                             const oq_attr_def *d, double v, oq_diags *diags) {
   const oq_where w = place(g, n, d->name);
+  char is[32], lo[32], hi[32];
 
+  (void)oq_text_print_f64(is, v);
+  (void)oq_text_print_f64(lo, d->min);
+  (void)oq_text_print_f64(hi, d->max);
   return oq_fail(diags, OQ_E_MODEL, "op.attr", &w,
-                 "attribute '%s' is %g, expected %g to %g", d->name, v, d->min,
-                 d->max);
+                 "attribute '%s' is %s, expected %s to %s", d->name, is, lo,
+                 hi);
 }
 
 static oq_status store_choice(void *field, const oq_graph *g, const oq_node *n,

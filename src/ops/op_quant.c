@@ -216,6 +216,7 @@ static void walk_vector(const task *t, const layout *l, size_t o, span_fn f) {
 
 /* Spans with one scale, or with one scale per element. */
 static void walk(const task *t, const layout *l, span_fn f) {
+  if (oq_tensor_count(t->x) == 0) return; /* other sizes may be anything */
   if (l->per_tensor) {
     f(t, 0, l->inner, 0, 0);
     return;

@@ -103,20 +103,19 @@ static oq_status run_axes(bool mask[OQ_MAX_RANK], oq_run *r) {
 /* Strides of the accumulators seen through the input: 0 along what goes. */
 static void set_walk(job *j, const bool *mask) {
   const oq_shape *const s = &j->in->shape;
+  const bool empty = oq_tensor_count(j->in) == 0;
   int64_t strides[2][OQ_MAX_RANK] = {{0}};
   int64_t step = 1, kept = 1;
 
-  j->n_out = j->n_each = 1;
+  j->n_each = 1;
   for (uint32_t i = s->rank; i-- > 0;) {
+    if (mask[i]) j->n_each *= (size_t)s->dim[i];
+    if (empty) continue; /* the other sizes may be anything */
     strides[0][i] = step;
     strides[1][i] = mask[i] ? 0 : kept;
     step *= s->dim[i];
-    if (mask[i])
-      j->n_each *= (size_t)s->dim[i];
-    else
-      kept *= s->dim[i];
+    if (!mask[i]) kept *= s->dim[i];
   }
-  j->n_out = (size_t)kept;
   oq_iter_init_strided(&j->it, s, (const int64_t(*)[OQ_MAX_RANK])strides, 2);
 }
 
@@ -176,6 +175,8 @@ static oq_status start(job *j, oq_run *r, const oq_ctensor *in) {
   j->in = in;
   j->cls = oq_k_class((int32_t)in->dtype);
   set_walk(j, mask);
+  const oq_ctensor out = oq_tensor_const(&r->out[0]);
+  j->n_out = oq_tensor_count(&out);
   j->acc = OQ_NEW_N(r->scratch, oq_acc, j->n_out);
   return j->acc != NULL ? OQ_OK : oq_fail_memory(r->diags);
 }
@@ -383,6 +384,7 @@ static oq_status arg_run(oq_run *r, bool max) {
   uint32_t axis;
 
   (void)oq_axis_normalize(&axis, p->axis, in->shape.rank);
+  if (oq_tensor_count(in) == 0) return OQ_OK;
   for (uint32_t i = 0; i < in->shape.rank; i++)
     *(i < axis    ? &outer
       : i == axis ? &a.n

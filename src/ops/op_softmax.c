@@ -117,7 +117,7 @@ static oq_status hardmax_run(oq_run *r) {
   const split v = split_of(r);
 
   memset(r->out[0].data, 0, r->out[0].size);
-  if (v.n == 0) return OQ_OK;
+  if (oq_tensor_count(r->in[0]) == 0) return OQ_OK;
   for (size_t i = 0; i < v.outer; i++)
     for (size_t j = 0; j < v.inner; j++) {
       const size_t base = i * v.n * v.inner + j;
