@@ -148,10 +148,11 @@ static const oq_value *resolve(const oq_graph **g, oq_value_id v) {
 }
 
 static const oq_type *declared(const oq_graph *g, oq_value_id v) {
+  const oq_type *const here = oq_graph_value(g, v)->type;
   const oq_value *const x = resolve(&g, v);
 
   if (x->kind == OQ_VALUE_CONST && x->konst != NULL) return x->konst->type;
-  return x->type;
+  return x->type != NULL ? x->type : here;
 }
 
 /* Decodes a small constant the first time somebody asks. */

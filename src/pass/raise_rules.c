@@ -165,20 +165,95 @@ static oq_status dropout_mask(const oq_raise *r) {
 
 /* ---- 11 -------------------------------------------------------------------
  */
-/* Resize-10 (and Upsample before) count pixels by their corners and round
- * down; Resize-11 does neither unless told. */
-static oq_status resize_form(const oq_raise *r) {
-  const oq_value_id scales = oq_pass_in(node_of(r), 1);
+/* Which way the sizes go: bit 0: some grow (or may), bit 1: some shrink. */
+static unsigned directions(oq_ctensor *scales, const oq_raise *r,
+                           oq_value_id v) {
+  unsigned found = 0;
+
+  if (!oq_pass_const(scales, r->g, v, r->env->scratch)) return 1;
+  for (size_t i = 0, n = oq_tensor_count(scales); i < n; i++) {
+    const double s = oq_element_f64(scales, i);
+    found |= s > 1 ? 1u : s < 1 ? 2u : 0u;
+  }
+  return found;
+}
+
+static oq_status resize_inputs(const oq_raise *r, oq_value_id *in,
+                               oq_value_id data, oq_value_id scales) {
   const oq_ctensor empty = {.dtype = OQ_DT_F32,
                             .shape = {.rank = 1, .dim = {0}}};
-  oq_value_id roi = no_value;
 
-  if (r->to < 13) /* where it is not optional yet */
-    OQ_TRY(oq_edit_add_const(r->g, &roi, hint(r, "roi"), &empty));
-  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, roi));
-  OQ_TRY(oq_edit_set_input(r->g, r->id, 2, scales));
+  in[0] = data;
+  in[1] = no_value; /* roi; before 13 it was not optional */
+  in[2] = scales;
+  if (r->to >= 13) return OQ_OK;
+  return oq_edit_add_const(r->g, &in[1], hint(r, "roi"), &empty);
+}
+
+/* Those of `from` that are on the side of 1; 1 for the others. */
+static oq_status one_sided(oq_value_id *out, const oq_raise *r,
+                           const oq_ctensor *from, bool above) {
+  oq_tensor t;
+
+  if (oq_tensor_make(&t, from->dtype, &from->shape, r->env->scratch) != OQ_OK)
+    return OQ_E_MEMORY;
+  for (size_t i = 0, n = oq_tensor_count(from); i < n; i++) {
+    const double s = oq_element_f64(from, i);
+    oq_element_set_f64(&t, i, (s > 1) == above ? s : 1);
+  }
+  const oq_ctensor c = oq_tensor_const(&t);
+  return oq_edit_add_const(r->g, out, hint(r, "scales"), &c);
+}
+
+/* Another Resize behind the node, which takes its result over. */
+static oq_status add_growing(const oq_raise *r, oq_value_id scales) {
+  const oq_value_id y = node_of(r)->out[0];
+  oq_value_id in[3], smaller;
+  oq_node_id id;
+  oq_attr attrs[3];
+  oq_node_spec s = {.in = in,
+                    .n_in = 3,
+                    .out = &y,
+                    .n_out = 1,
+                    .op = node_of(r)->op,
+                    .n_attrs = 3};
+
+  OQ_TRY(new_value(&smaller, r, "smaller"));
+  OQ_TRY(resize_inputs(r, in, smaller, scales));
+  OQ_TRY(oq_attr_text(r->g->model, &attrs[0], "mode", "nearest"));
+  OQ_TRY(oq_attr_text(r->g->model, &attrs[1], "coordinate_transformation_mode",
+                      "asymmetric"));
+  OQ_TRY(oq_attr_text(r->g->model, &attrs[2], "nearest_mode", "floor"));
+  s.attrs = OQ_COPY_N(r->g->model->arena, oq_attr, attrs, 3);
+  if (s.attrs == NULL) return OQ_E_MEMORY;
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 0, smaller));
+  return oq_edit_add_node(r->g, &id, &s);
+}
+
+/* Resize-10 (and Upsample before) count pixels by their corners; "nearest"
+ * rounds down where an axis grows and up where it shrinks.  Later it has one
+ * rounding for all axes: where some grow and some shrink, two nodes are needed.
+ * Scales that are not constant are taken to grow: they come from exporters of
+ * upsampling. */
+static oq_status resize_form(const oq_raise *r) {
+  const oq_value_id data = node_of(r)->in[0],
+                    scales = oq_pass_in(node_of(r), 1);
+  const bool nearest =
+      oq_pass_text_is(r->g, node_of(r), "mode", "nearest", true);
+  oq_value_id in[3], down = scales, up = no_value;
+  oq_ctensor numbers;
+  const unsigned ways = nearest ? directions(&numbers, r, scales) : 0;
+
+  if (ways == 3) {
+    OQ_TRY(one_sided(&up, r, &numbers, true));
+    OQ_TRY(one_sided(&down, r, &numbers, false));
+    OQ_TRY(add_growing(r, up));
+  }
+  OQ_TRY(resize_inputs(r, in, data, down));
+  for (uint32_t i = 0; i < 3; i++)
+    OQ_TRY(oq_edit_set_input(r->g, r->id, i, in[i]));
   OQ_TRY(put_text(r, "coordinate_transformation_mode", "asymmetric"));
-  return put_text(r, "nearest_mode", "floor");
+  return put_text(r, "nearest_mode", (ways & 2) != 0 ? "ceil" : "floor");
 }
 
 static bool bounded(const oq_raise *r, const char *name) {
