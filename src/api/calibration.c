@@ -98,7 +98,7 @@ static oq_status make_core(oq_stats_core **out, const oq_model *prepared,
   if (!names) return oq_fail_memory(cx->diags);
   for (uint32_t i = 0; i < seen.n; i++)
     names[i] = oq_value_text(g, seen.values[i]);
-  if (oq_stats_core_create(out, names, seen.n, hex,
+  if (oq_stats_core_create(out, names, seen.axes, seen.n, hex,
                            opt->preprocessing ? opt->preprocessing : "",
                            opt->synthetic != 0, &cx->alloc) != OQ_OK)
     return oq_fail_memory(cx->diags);

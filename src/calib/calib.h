@@ -54,6 +54,29 @@ static inline bool oq_record_usable(const oq_record *r) {
 /* From the bins: exact up to half a bin. */
 void oq_record_moments(const oq_record *r, double *mean, double *std);
 
+/* ---- channels.c: first and second moments per channel ---------------------
+ * Of each sample the mean and the mean square of every channel are rounded to
+ * fixed point and added as integers: the sums do not depend on the order of
+ * the samples, nor on how they were shared out. */
+__extension__ typedef __int128 oq_i128;
+
+typedef struct oq_channels {
+  int32_t axis; /* of the value; -1 = not wanted */
+  uint32_t n;   /* channels; 0 = no sample yet */
+  bool broken;  /* their number changed from sample to sample */
+  uint64_t samples;
+  oq_i128 *mean, *square; /* units of 2^-OQ_MEAN_BITS, 2^-OQ_SQUARE_BITS */
+} oq_channels;
+#define OQ_MEAN_BITS 48
+#define OQ_SQUARE_BITS 64
+
+oq_status oq_channels_feed(oq_channels *c, const oq_ctensor *t, oq_arena *a);
+oq_status oq_channels_merge(oq_channels *into, const oq_channels *from,
+                            oq_arena *a);
+/* Averages over the samples; false if there are none. */
+bool oq_channels_mean(double *mean, double *square, const oq_channels *c,
+                      uint32_t i);
+
 /* ---- stats.c: the records of a model --------------------------------------
  */
 typedef struct oq_stats_entry {
@@ -63,6 +86,7 @@ typedef struct oq_stats_entry {
    * the rank changed. */
   oq_shape shape;
   uint64_t fed; /* tensors */
+  oq_channels channels;
 } oq_stats_entry;
 
 typedef struct oq_stats_core {
@@ -77,9 +101,11 @@ typedef struct oq_stats_core {
   uint64_t n_samples, cap_samples;
 } oq_stats_core;
 
-/* `names` are copied. */
+/* `names` are copied; `axes` (NULL: none) are those of their channels, or -1.
+ */
 oq_status oq_stats_core_create(oq_stats_core **out, const char *const *names,
-                               uint32_t n, const char *model_digest,
+                               const int32_t *axes, uint32_t n,
+                               const char *model_digest,
                                const char *preprocessing, bool synthetic,
                                oq_alloc *a);
 void oq_stats_core_destroy(oq_stats_core *s);
@@ -105,6 +131,7 @@ oq_status oq_stats_decode(oq_stats_core **out, const uint8_t *p, size_t n,
  * that an operator with quantization facts touches. */
 typedef struct oq_observed {
   const oq_value_id *values;
+  const int32_t *axes; /* of the channels that a constant weight sums over */
   uint32_t n;
 } oq_observed;
 oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,

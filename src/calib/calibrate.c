@@ -24,16 +24,39 @@ static void mark(bool *wanted, const oq_graph *g) {
   }
 }
 
+/* Axis of v that constant weights sum over; -1: none, or they disagree. */
+static void find_axes(int32_t *axis, const oq_graph *g,
+                      const oq_type *const *types) {
+  for (uint32_t v = 0; v < g->n_values; v++) axis[v] = -1;
+  for (uint32_t i = 0; i < g->n_nodes; i++) {
+    const oq_node *n = &g->nodes[i];
+
+    if (n->dead || !n->def || !n->def->quant.data_axis || n->n_in < 2 ||
+        !oq_value_ok(n->in[0]) || !oq_value_ok(n->in[1]) ||
+        g->values[n->in[1].i].kind != OQ_VALUE_CONST)
+      continue;
+    const oq_type *t = types[n->in[0].i];
+    if (!t || !t->has_rank) continue;
+    const int32_t a = n->def->quant.data_axis(n->params, t->rank);
+    int32_t *was = &axis[n->in[0].i];
+
+    *was = *was == -1 || *was == a ? a : -2;
+  }
+}
+
 oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
                             const oq_env *e) {
   const oq_type **types;
   bool *wanted = OQ_NEW_N(a, bool, g->n_values);
   oq_value_id *ids = OQ_NEW_N(a, oq_value_id, g->n_values);
+  int32_t *axis = OQ_NEW_N(a, int32_t, g->n_values);
+  int32_t *axes = OQ_NEW_N(a, int32_t, g->n_values);
   uint32_t n = 0;
 
-  if (!wanted || !ids) return oq_fail_memory(e->diags);
+  if (!wanted || !ids || !axis || !axes) return oq_fail_memory(e->diags);
   OQ_TRY(oq_infer_types(&types, g, a, e));
   mark(wanted, g);
+  find_axes(axis, g, types);
   for (uint32_t v = 0; v < g->n_values; v++) {
     const oq_value *value = &g->values[v];
 
@@ -43,9 +66,10 @@ oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
     if (types[v] && types[v]->kind == OQ_TYPE_TENSOR &&
         types[v]->dtype != OQ_DT_F32 && types[v]->dtype != OQ_DT_NONE)
       continue;
+    axes[n] = axis[v] < 0 ? -1 : axis[v];
     ids[n++] = (oq_value_id){v};
   }
-  *out = (oq_observed){ids, n};
+  *out = (oq_observed){ids, axes, n};
   return OQ_OK;
 }
 
@@ -90,11 +114,14 @@ static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {
 
   if (!j->stats[w]) {
     const char **names = OQ_NEW_N(e->scratch, const char *, like->n_entries);
+    int32_t *axes = OQ_NEW_N(e->scratch, int32_t, like->n_entries);
 
-    if (!names) return oq_fail_memory(e->diags);
-    for (uint32_t i = 0; i < like->n_entries; i++)
+    if (!names || !axes) return oq_fail_memory(e->diags);
+    for (uint32_t i = 0; i < like->n_entries; i++) {
       names[i] = like->entries[i].name;
-    OQ_TRY(oq_stats_core_create(&j->stats[w], names, like->n_entries,
+      axes[i] = like->entries[i].channels.axis;
+    }
+    OQ_TRY(oq_stats_core_create(&j->stats[w], names, axes, like->n_entries,
                                 like->model_digest, like->preprocessing,
                                 like->synthetic, e->alloc));
   }

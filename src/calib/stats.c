@@ -10,8 +10,9 @@ static int by_name(const void *a, const void *b) {
                 ((const oq_stats_entry *)b)->name);
 }
 
-static oq_status fill(oq_stats_core *s, const char *const *names, uint32_t n,
-                      const char *model_digest, const char *preprocessing) {
+static oq_status fill(oq_stats_core *s, const char *const *names,
+                      const int32_t *axes, uint32_t n, const char *model_digest,
+                      const char *preprocessing) {
   s->entries = OQ_NEW_N(s->arena, oq_stats_entry, n);
   s->model_digest =
       oq_arena_copy_text(s->arena, model_digest, strlen(model_digest));
@@ -24,6 +25,7 @@ static oq_status fill(oq_stats_core *s, const char *const *names, uint32_t n,
     if (!s->entries[i].name) return OQ_E_MEMORY;
     oq_record_init(&s->entries[i].record);
     s->entries[i].shape.rank = OQ_NONE;
+    s->entries[i].channels.axis = axes ? axes[i] : -1;
   }
   s->n_entries = n;
   if (n > 1) qsort(s->entries, n, sizeof *s->entries, by_name);
@@ -31,7 +33,8 @@ static oq_status fill(oq_stats_core *s, const char *const *names, uint32_t n,
 }
 
 oq_status oq_stats_core_create(oq_stats_core **out, const char *const *names,
-                               uint32_t n, const char *model_digest,
+                               const int32_t *axes, uint32_t n,
+                               const char *model_digest,
                                const char *preprocessing, bool synthetic,
                                oq_alloc *a) {
   oq_arena *arena;
@@ -45,7 +48,7 @@ oq_status oq_stats_core_create(oq_stats_core **out, const char *const *names,
   s->alloc = a;
   s->arena = arena;
   s->synthetic = synthetic;
-  const oq_status status = fill(s, names, n, model_digest, preprocessing);
+  const oq_status status = fill(s, names, axes, n, model_digest, preprocessing);
   if (status != OQ_OK) {
     oq_arena_destroy(arena);
     return status;
@@ -90,6 +93,7 @@ oq_status oq_stats_entry_feed(oq_stats_entry *e, const oq_ctensor *t,
                               const struct oq_kernels *k, oq_arena *a) {
   widen_shape(e, &t->shape, e->fed == 0);
   e->fed++;
+  OQ_TRY(oq_channels_feed(&e->channels, t, a));
   return oq_record_feed(&e->record, t->data, oq_tensor_count(t), k, a);
 }
 
@@ -97,6 +101,7 @@ static oq_status add_entry(oq_stats_entry *into, const oq_stats_entry *from,
                            oq_arena *a) {
   if (from->fed > 0) widen_shape(into, &from->shape, into->fed == 0);
   into->fed += from->fed;
+  OQ_TRY(oq_channels_merge(&into->channels, &from->channels, a));
   return oq_record_merge(&into->record, &from->record, a);
 }
 
@@ -161,7 +166,8 @@ oq_status oq_stats_core_merge(oq_stats_core *into, const oq_stats_core *from,
   if (into->n_entries != from->n_entries)
     return refuse(d, "stats.values", "they hold different values");
   for (uint32_t i = 0; i < into->n_entries; i++)
-    if (strcmp(into->entries[i].name, from->entries[i].name) != 0)
+    if (strcmp(into->entries[i].name, from->entries[i].name) != 0 ||
+        into->entries[i].channels.axis != from->entries[i].channels.axis)
       return refuse(d, "stats.values", "they hold different values");
   if (share_sample(into, from))
     return refuse(d, "stats.sample", "a sample is in both");

@@ -67,6 +67,35 @@ static char *unconst(const char *p) {
   return u.m;
 }
 
+static bool encode_sums(int64_t **high, uint64_t **low, const oq_i128 *v,
+                        uint32_t n, oq_arena *a) {
+  *high = OQ_NEW_N(a, int64_t, n);
+  *low = OQ_NEW_N(a, uint64_t, n);
+  if (!*high || !*low) return false;
+  for (uint32_t i = 0; i < n; i++) {
+    (*high)[i] = (int64_t)(v[i] >> 64);
+    (*low)[i] = (uint64_t)v[i];
+  }
+  return true;
+}
+
+static bool encode_channels(Oqst__Channels **out, const oq_channels *c,
+                            oq_arena *a) {
+  Oqst__Channels *m = OQ_NEW(a, Oqst__Channels);
+
+  if (!m) return false;
+  oqst__channels__init(m);
+  m->has_axis = m->has_broken = m->has_samples = 1;
+  m->axis = c->axis;
+  m->broken = c->broken;
+  m->samples = c->broken ? 0 : c->samples;
+  *out = m;
+  if (c->broken) return true;
+  m->n_mean_high = m->n_mean_low = m->n_square_high = m->n_square_low = c->n;
+  return encode_sums(&m->mean_high, &m->mean_low, c->mean, c->n, a) &&
+         encode_sums(&m->square_high, &m->square_low, c->square, c->n, a);
+}
+
 static bool encode_value(Oqst__Value **out, const oq_stats_entry *e,
                          oq_arena *a) {
   Oqst__Value *m = OQ_NEW(a, Oqst__Value);
@@ -94,6 +123,8 @@ static bool encode_value(Oqst__Value **out, const oq_stats_entry *e,
     if (!m->shape) return false;
   }
   *out = m;
+  if (e->channels.axis >= 0 && !encode_channels(&m->channels, &e->channels, a))
+    return false;
   return r->hist.empty || encode_hist(&m->histogram, &r->hist, a);
 }
 
@@ -188,6 +219,32 @@ static bool decode_record(oq_record *r, const Oqst__Value *v, oq_arena *a) {
                      a);
 }
 
+static oq_i128 *decode_sums(const int64_t *high, const uint64_t *low, size_t n,
+                            oq_arena *a) {
+  oq_i128 *v = oq_arena_alloc(a, n, sizeof *v, _Alignof(oq_i128));
+
+  for (size_t i = 0; v && i < n; i++)
+    v[i] = (oq_i128)high[i] * ((oq_i128)1 << 64) + (oq_i128)low[i];
+  return v;
+}
+
+static bool decode_channels(oq_channels *c, const Oqst__Channels *m,
+                            oq_arena *a) {
+  const size_t n = m->n_mean_high;
+
+  if (m->axis < 0 || m->axis >= OQ_MAX_RANK || n > UINT32_MAX ||
+      m->n_mean_low != n || m->n_square_high != n || m->n_square_low != n)
+    return false;
+  c->axis = m->axis;
+  c->broken = m->broken;
+  if (n == 0) return true;
+  c->n = (uint32_t)n;
+  c->samples = m->samples;
+  c->mean = decode_sums(m->mean_high, m->mean_low, n, a);
+  c->square = decode_sums(m->square_high, m->square_low, n, a);
+  return c->mean && c->square;
+}
+
 static bool decode_entry(oq_stats_entry *e, const Oqst__Value *v, oq_arena *a) {
   e->fed = v->fed;
   if (v->has_shape) {
@@ -198,6 +255,8 @@ static bool decode_entry(oq_stats_entry *e, const Oqst__Value *v, oq_arena *a) {
       e->shape.dim[i] = v->shape[i];
     }
   }
+  if (v->channels && !decode_channels(&e->channels, v->channels, a))
+    return false;
   return decode_record(&e->record, v, a);
 }
 
@@ -216,8 +275,9 @@ static oq_status decode_all(oq_stats_core **out, const Oqst__Statistics *m,
     names[i] = m->values[i]->name;
     if (!names[i]) return bad(d, "a value has no name");
   }
-  OQ_TRY(oq_stats_core_create(&s, names, (uint32_t)m->n_values, m->model_digest,
-                              m->preprocessing, m->synthetic, alloc));
+  OQ_TRY(oq_stats_core_create(&s, names, NULL, (uint32_t)m->n_values,
+                              m->model_digest, m->preprocessing, m->synthetic,
+                              alloc));
   for (uint32_t i = 0; i < s->n_entries; i++) {
     oq_stats_entry *e = oq_stats_find(s, names[i]);
 

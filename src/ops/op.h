@@ -101,6 +101,8 @@ typedef struct oq_quant_facts {
   oq_role role[4];    /* of inputs 0..3; further inputs repeat the last */
   int8_t weight_axis; /* output channel of the weight, unless `axis` is set */
   int32_t (*axis)(const void *params, uint32_t weight_rank); /* Gemm: transB */
+  /* LINEAR: axis of input 0 that the weight sums over; NULL = none. */
+  int32_t (*data_axis)(const void *params, uint32_t data_rank);
   bool has_range; /* the output range is known beforehand ... */
   float lo, hi;   /* ... and it is this (Sigmoid: 0..1) */
   /* NULL, or the class where attributes decide it (Resize: nearest

@@ -406,6 +406,12 @@ static uint64_t transpose_macs(const void *params, const oq_shape *const *in,
 }
 
 /* ---- table --------------------------------------------------------------- */
+static int32_t conv_data_axis(const void *params, uint32_t data_rank) {
+  (void)params;
+  (void)data_rank;
+  return 1;
+}
+
 static const oq_op_def defs[] = {
     {.domain = "",
      .name = "Conv",
@@ -424,7 +430,8 @@ static const oq_op_def defs[] = {
      .macs = conv_macs,
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},
-               .weight_axis = 0}},
+               .weight_axis = 0,
+               .data_axis = conv_data_axis}},
 
     /* The weight's axis 1 counts the channels of one group only: with group > 1
      * slice j of it serves the output channels j, j + n, j + 2n, ... */

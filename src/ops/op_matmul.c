@@ -13,6 +13,7 @@
 typedef struct gemm_params {
   float alpha, beta;
   int64_t trans_a, trans_b;
+  int64_t broadcast; /* of C, below 7: since then it always is */
 } gemm_params;
 
 static const oq_attr_def gemm_attrs[] = {
@@ -20,7 +21,9 @@ static const oq_attr_def gemm_attrs[] = {
     OQ_A_F32(gemm_params, beta, "beta", 1.0),
     OQ_A_I64(gemm_params, trans_a, "transA", 0, INT64_MIN, INT64_MAX),
     OQ_A_I64(gemm_params, trans_b, "transB", 0, INT64_MIN, INT64_MAX),
+    OQ_A_I64(gemm_params, broadcast, "broadcast", 0, INT64_MIN, INT64_MAX),
 };
+enum { GEMM_ATTRS_1 = 5, GEMM_ATTRS_7 = 4 };
 
 /* GEMM counts in int. */
 static oq_status check_size(const oq_infer *x, int64_t n) {
@@ -180,6 +183,16 @@ static uint64_t gemm_macs(const void *params, const oq_shape *const *in,
 
   return (uint64_t)out->dim[0] * (uint64_t)out->dim[1] *
          (uint64_t)in[0]->dim[p->trans_a != 0 ? 0 : 1];
+}
+
+static int32_t gemm_data_axis(const void *params, uint32_t data_rank) {
+  (void)data_rank;
+  return ((const gemm_params *)params)->trans_a ? 0 : 1;
+}
+
+static int32_t matmul_data_axis(const void *params, uint32_t data_rank) {
+  (void)params;
+  return (int32_t)data_rank - 1;
 }
 
 static int32_t gemm_axis(const void *params, uint32_t weight_rank) {
@@ -365,15 +378,17 @@ static uint64_t matmul_macs(const void *params, const oq_shape *const *in,
 #define GEMM_ROW                                                         \
   .domain = "", .name = "Gemm", .max_in = 3, .min_out = 1, .max_out = 1, \
   .dtypes = GEMM_TYPES, .params_size = sizeof(gemm_params),              \
-  OQ_ATTRS(gemm_attrs), .infer = gemm_infer, .run = gemm_run,            \
+  .attrs = gemm_attrs, .infer = gemm_infer, .run = gemm_run,             \
   .macs = gemm_macs,                                                     \
   .quant = {.cls = OQ_Q_LINEAR,                                          \
             .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},        \
-            .axis = gemm_axis}
+            .axis = gemm_axis,                                           \
+            .data_axis = gemm_data_axis}
 
 static const oq_op_def defs[] = {
-    {GEMM_ROW, .since = 7, .last = 10, .min_in = 3},
-    {GEMM_ROW, .since = 11, .last = 27, .min_in = 2},
+    {GEMM_ROW, .since = 1, .last = 6, .min_in = 3, .n_attrs = GEMM_ATTRS_1},
+    {GEMM_ROW, .since = 7, .last = 10, .min_in = 3, .n_attrs = GEMM_ATTRS_7},
+    {GEMM_ROW, .since = 11, .last = 27, .min_in = 2, .n_attrs = GEMM_ATTRS_7},
 
     {.domain = "",
      .name = "MatMul",
@@ -389,7 +404,8 @@ static const oq_op_def defs[] = {
      .macs = matmul_macs,
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT},
-               .weight_axis = OQ_AXIS_LAST}},
+               .weight_axis = OQ_AXIS_LAST,
+               .data_axis = matmul_data_axis}},
 };
 
 OQ_FAMILY(matmul, defs);

@@ -35,13 +35,15 @@ static int teardown(void **state) {
   return 0;
 }
 
+static const int32_t axes[] = {-1, 1, 0};
+
 static oq_stats_core *make(fixture *f, const char *digest) {
   const char *const names[] = {"b", "a", "c"};
   oq_stats_core *s;
 
-  assert_int_equal(
-      oq_stats_core_create(&s, names, 3, digest, "unit", false, &f->alloc),
-      OQ_OK);
+  assert_int_equal(oq_stats_core_create(&s, names, axes, 3, digest, "unit",
+                                        false, &f->alloc),
+                   OQ_OK);
   return s;
 }
 
@@ -138,11 +140,12 @@ static void wrong_merges_are_refused(void **state) {
   expect_refusal(f, a, b, "stats.model");
   expect_refusal(f, a, c, "stats.sample");
   assert_int_equal(
-      oq_stats_core_create(&v, names, 3, "d", "unit", false, &f->alloc), OQ_OK);
+      oq_stats_core_create(&v, names, axes, 3, "d", "unit", false, &f->alloc),
+      OQ_OK);
   expect_refusal(f, a, v, "stats.values");
   oq_stats_core_destroy(v);
   assert_int_equal(
-      oq_stats_core_create(&v, names, 3, "d", "signed", false, &f->alloc),
+      oq_stats_core_create(&v, names, axes, 3, "d", "signed", false, &f->alloc),
       OQ_OK);
   expect_refusal(f, a, v, "stats.preprocessing");
   oq_stats_core_destroy(v);
