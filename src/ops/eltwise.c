@@ -221,15 +221,61 @@ oq_status oq_eltwise_compare(oq_run *r, const oq_compare *f, uint32_t a,
   return walk_pair(r, NULL, f, &r->out[0], r->in[a], r->in[b]);
 }
 
-oq_status oq_eltwise_fold(oq_run *r, const oq_binary *f) {
-  const oq_ctensor so_far = oq_tensor_const(&r->out[0]);
+/* Halves are summed in float and rounded once, at the end. */
+static oq_status widened(oq_ctensor *out, oq_run *r, const oq_ctensor *t) {
+  oq_tensor wide;
 
+  *out = *t;
+  if (oq_k_native((int32_t)t->dtype) ||
+      oq_k_class((int32_t)t->dtype) != OQ_NUM_F32)
+    return OQ_OK;
+  if (oq_tensor_make(&wide, OQ_DT_F32, &t->shape, r->scratch) != OQ_OK)
+    return oq_fail_memory(r->diags);
+  oq_k_load(wide.data, t->data, 0, oq_tensor_count(t), (int32_t)t->dtype);
+  *out = oq_tensor_const(&wide);
+  return OQ_OK;
+}
+
+static oq_status divide(oq_run *r, const oq_tensor *y, uint32_t by) {
+  const oq_ctensor sum = oq_tensor_const(y);
+  uint64_t room = 0;
+  oq_tensor number = {.dtype = y->dtype, .size = sizeof room, .data = &room};
+
+  oq_element_set_i64(&number, 0, (int64_t)by);
+  const oq_ctensor divisor = oq_tensor_const(&number);
+  return oq_eltwise_pair(r, &oq_k_div, y, &sum, &divisor);
+}
+
+static oq_status fold_into(oq_tensor *y, oq_run *r, const oq_binary *f) {
+  oq_ctensor so_far, next;
+
+  OQ_TRY(widened(&so_far, r, r->in[0]));
+  if (so_far.dtype != y->dtype &&
+      oq_tensor_make(y, so_far.dtype, &r->out[0].shape, r->scratch) != OQ_OK)
+    return oq_fail_memory(r->diags);
   if (r->n_in == 1) {
-    memcpy(r->out[0].data, r->in[0]->data, r->in[0]->size);
+    memcpy(y->data, so_far.data, so_far.size);
     return OQ_OK;
   }
-  OQ_TRY(walk_pair(r, f, NULL, &r->out[0], r->in[0], r->in[1]));
-  for (uint32_t i = 2; i < r->n_in; i++)
-    OQ_TRY(walk_pair(r, f, NULL, &r->out[0], &so_far, r->in[i]));
+  for (uint32_t i = 1; i < r->n_in; i++) {
+    const oq_mark mark = oq_arena_mark(r->scratch);
+    OQ_TRY(widened(&next, r, r->in[i]));
+    OQ_TRY(oq_eltwise_pair(r, f, y, &so_far, &next));
+    oq_arena_rewind(r->scratch, mark);
+    so_far = oq_tensor_const(y);
+  }
+  return OQ_OK;
+}
+
+oq_status oq_eltwise_fold(oq_run *r, const oq_binary *f, bool mean) {
+  oq_tensor y = r->out[0];
+
+  OQ_TRY(fold_into(&y, r, f));
+  if (mean) OQ_TRY(divide(r, &y, r->n_in));
+  if (y.data != r->out[0].data) {
+    const oq_ctensor wide = oq_tensor_const(&y);
+    oq_k_store(r->out[0].data, 0, y.data, oq_tensor_count(&wide),
+               (int32_t)r->out[0].dtype);
+  }
   return OQ_OK;
 }

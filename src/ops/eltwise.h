@@ -14,8 +14,9 @@ oq_status oq_eltwise_zip(oq_run *r, const oq_binary *f);
 /* y = a f b, for operators that are made of several such steps. */
 oq_status oq_eltwise_pair(oq_run *r, const oq_binary *f, const oq_tensor *y,
                           const oq_ctensor *a, const oq_ctensor *b);
-/* out[0] = in[0] f in[1] f in[2] ..., from the left. */
-oq_status oq_eltwise_fold(oq_run *r, const oq_binary *f);
+/* out[0] = in[0] f in[1] f in[2] ..., from the left; by their number if `mean`.
+ */
+oq_status oq_eltwise_fold(oq_run *r, const oq_binary *f, bool mean);
 /* out[0] = in[a] f in[b], bool. */
 oq_status oq_eltwise_compare(oq_run *r, const oq_compare *f, uint32_t a,
                              uint32_t b);

@@ -16,11 +16,14 @@ ZIP(sub, oq_k_sub)
 ZIP(mul, oq_k_mul)
 ZIP(div, oq_k_div)
 
-#define FOLD(name, loop) \
-  static oq_status name##_run(oq_run *r) { return oq_eltwise_fold(r, &(loop)); }
-FOLD(max, oq_k_max)
-FOLD(min, oq_k_min)
-FOLD(sum, oq_k_add)
+#define FOLD(name, loop, mean)                \
+  static oq_status name##_run(oq_run *r) {    \
+    return oq_eltwise_fold(r, &(loop), mean); \
+  }
+FOLD(max, oq_k_max, false)
+FOLD(min, oq_k_min, false)
+FOLD(sum, oq_k_add, false)
+FOLD(mean, oq_k_add, true)
 
 /* ---- opset 6 ------------------------------------------------------------- */
 /* The second input is repeated only if 'broadcast' says so, and then aligned
@@ -85,18 +88,6 @@ LEGACY(sub6, oq_k_sub)
 LEGACY(mul6, oq_k_mul)
 LEGACY(div6, oq_k_div)
 LEGACY(pow6, oq_k_power)
-
-/* ---- Mean ---------------------------------------------------------------- */
-static oq_status mean_run(oq_run *r) {
-  const oq_ctensor sum = oq_tensor_const(&r->out[0]);
-  uint64_t room = 0;
-  oq_tensor count = {.dtype = sum.dtype, .size = sizeof room, .data = &room};
-
-  OQ_TRY(oq_eltwise_fold(r, &oq_k_add));
-  oq_element_set_f64(&count, 0, (double)r->n_in);
-  const oq_ctensor divisor = oq_tensor_const(&count);
-  return oq_eltwise_pair(r, &oq_k_div, &r->out[0], &sum, &divisor);
-}
 
 /* ---- Mod ----------------------------------------------------------------- */
 typedef struct mod_params {
