@@ -12,8 +12,8 @@
 
 typedef struct norm_params {
   float epsilon, momentum;
-  int64_t training_mode, spatial; /* BatchNormalization */
-  int64_t axis, stash_type;       /* Layer, RMS */
+  int64_t training_mode, spatial, is_test; /* BatchNormalization */
+  int64_t axis, stash_type;                /* Layer, RMS */
   int64_t num_groups;
   int64_t p;    /* Lp */
   oq_i64s axes; /* MeanVariance */
@@ -144,6 +144,12 @@ static oq_status norm_rows(oq_run *r, const row_norm *q) {
 }
 
 /* ---- BatchNormalization -------------------------------------------------- */
+static const oq_attr_def batch_attrs_6[] = {
+    OQ_A_F32(norm_params, epsilon, "epsilon", 1e-5),
+    OQ_A_F32(norm_params, momentum, "momentum", 0.9),
+    OQ_A_I64(norm_params, is_test, "is_test", 0, INT64_MIN, INT64_MAX),
+    OQ_A_I64(norm_params, spatial, "spatial", 1, INT64_MIN, INT64_MAX),
+};
 static const oq_attr_def batch_attrs_7[] = {
     OQ_A_F32(norm_params, epsilon, "epsilon", 1e-5),
     OQ_A_F32(norm_params, momentum, "momentum", 0.9),
@@ -251,6 +257,9 @@ static oq_status batch_refuse(const oq_run *r) {
   if (r->opset < 9 && p->spatial == 0)
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "batchnorm.spatial",
                        "'spatial' is 0, expected 1");
+  if (r->opset < 7 && p->is_test == 0)
+    return oq_run_fail(r, OQ_E_UNSUPPORTED, "batchnorm.training",
+                       "'is_test' is 0, expected inference");
   for (uint32_t i = 1; i < r->n_out; i++)
     if (r->wanted[i] && p->training_mode == 0)
       return oq_run_fail(r, OQ_E_UNSUPPORTED, "batchnorm.training",
@@ -629,6 +638,7 @@ static oq_status mvn_run(oq_run *r) {
         .attrs = group_attrs, .infer = group_infer, .run = group_run, MAPS
 
 static const oq_op_def defs[] = {
+    {BATCH, .since = 6, .last = 6, .max_out = 5, OQ_ATTRS(batch_attrs_6)},
     {BATCH, .since = 7, .last = 8, .max_out = 5, OQ_ATTRS(batch_attrs_7)},
     {BATCH, .since = 9, .last = 13, .max_out = 5, .n_attrs = BATCH_ATTRS_9,
      .attrs = batch_attrs_9},

@@ -24,7 +24,12 @@ static const oq_attr_def mean_attrs[] = {
     OQ_A_I64(pool_params, ceil, "ceil_mode", 0, 0, 1),
     OQ_WINDOW_DILATIONS(pool_params),
 };
-enum { MEAN_ATTRS_7 = 5, MEAN_ATTRS_10 = 6, MEAN_ATTRS_19 = 7 };
+enum {
+  MEAN_ATTRS_1 = 4,
+  MEAN_ATTRS_7 = 5,
+  MEAN_ATTRS_10 = 6,
+  MEAN_ATTRS_19 = 7
+};
 
 /* ---- rule ---------------------------------------------------------------- */
 static oq_status pool_check(const oq_graph *g, const oq_node *n, void *params,
@@ -222,6 +227,7 @@ static const oq_op_def defs[] = {
     {MAX_ROW, .since = 1, .last = 7, .max_out = 1, .n_attrs = MAX_ATTRS_1},
     {MAX_ROW, .since = 8, .last = 9, .max_out = 2, .n_attrs = MAX_ATTRS_8},
     {MAX_ROW, .since = 10, .last = 27, .max_out = 2, .n_attrs = MAX_ATTRS_10},
+    {MEAN_ROW, .since = 1, .last = 6, .n_attrs = MEAN_ATTRS_1},
     {MEAN_ROW, .since = 7, .last = 9, .n_attrs = MEAN_ATTRS_7},
     {MEAN_ROW, .since = 10, .last = 18, .n_attrs = MEAN_ATTRS_10},
     {MEAN_ROW, .since = 19, .last = 27, .n_attrs = MEAN_ATTRS_19},
