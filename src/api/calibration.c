@@ -145,8 +145,7 @@ oq_status oq_calibrate(oq_stats **out, oq_model *m, const oq_source *src,
   return s;
 }
 
-/* ---- another engine's values
- * ------------------------------------------------- */
+/* ---- another engine's values ------------------------------------------ */
 oq_status oq_stats_create(oq_stats **out, oq_model *m,
                           const oq_calibrate_options *opt) {
   oq_calibrate_options o;
@@ -205,8 +204,7 @@ oq_status oq_stats_end_sample(oq_stats *s, uint64_t digest) {
              : oq_fail_memory(s->cx->diags);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------ */
 oq_status oq_stats_save_file(const oq_stats *s, const char *path) {
   oq_sink *sink;
 
@@ -237,8 +235,7 @@ oq_status oq_stats_merge(oq_stats *into, const oq_stats *from) {
   return oq_stats_core_merge(into->core, from->core, into->cx->diags);
 }
 
-/* ---- description
- * ------------------------------------------------------------------- */
+/* ---- description ------------------------------------------------------ */
 static oq_stats_value describe_value(const oq_stats_entry *e) {
   const oq_record *r = &e->record;
   oq_stats_value v = {

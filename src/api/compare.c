@@ -25,8 +25,7 @@ static double cosine_of(double rr, double cc, double rc) {
   return rr > 0 && cc > 0 ? rc / (sqrt(rr) * sqrt(cc)) : 0.0;
 }
 
-/* ---- one pair of tensors
- * ------------------------------------------------------ */
+/* ---- one pair of tensors ---------------------------------------------- */
 static void add_element(sums *s, double r, double c) {
   if (isnan(r) && isnan(c)) return;
   if (r == c) { /* infinities of one sign included */
@@ -143,8 +142,7 @@ static oq_comparison result_of(const sums *s) {
   return c;
 }
 
-/* ---- public accumulators
- * ---------------------------------------------------------- */
+/* ---- public accumulators ---------------------------------------------- */
 oq_status oq_difference_create(oq_difference **out, oq_context *cx) {
   if (!out || !cx) return OQ_E_ARGUMENT;
   oq_difference *d =
@@ -203,8 +201,7 @@ oq_status oq_rank_of_label(uint64_t *out, const oq_tensor_view *scores,
   return OQ_OK;
 }
 
-/* ---- two models
- * ---------------------------------------------------------------------- */
+/* ---- two models ------------------------------------------------------- */
 typedef struct pair {
   const oq_plan *plan[2];
   const oq_model *model[2];

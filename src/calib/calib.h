@@ -37,7 +37,7 @@ static inline uint64_t oq_hist_at(const oq_hist *h, uint32_t side, uint32_t i) {
 }
 double oq_hist_width(const oq_hist *h);
 
-/* ---- record.c: what is known of one value -------------------------------- */
+/* ---- record.c: what is known of one value ----------------------------- */
 typedef struct oq_record {
   float lo, hi; /* of the finite values; lo > hi: none */
   uint64_t count, zeros, nans, infinities;

@@ -48,9 +48,11 @@ int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank) {
 }
 
 static oq_quant_class class_of(const placer *p, oq_node_id n) {
-  const oq_op_def *def = oq_graph_node(p->g, n)->def;
+  const oq_node *node = oq_graph_node(p->g, n);
 
-  return def ? def->quant.cls : OQ_Q_OPAQUE;
+  if (!node->def) return OQ_Q_OPAQUE;
+  return node->def->quant.refine ? node->def->quant.refine(node->params)
+                                 : node->def->quant.cls;
 }
 
 static bool is_linear(const placer *p, oq_node_id n) {
@@ -90,8 +92,7 @@ static const char *user_says_no(const placer *p, oq_node_id n) {
   return NULL;
 }
 
-/* ---- eligibility
- * -------------------------------------------------------------- */
+/* ---- eligibility ------------------------------------------------------ */
 static bool is_f32(const placer *p, oq_value_id v) {
   const oq_type *t = p->in->types[v.i];
 
@@ -220,8 +221,7 @@ static void keep_ends(placer *p) {
   }
 }
 
-/* ---- clamps
- * --------------------------------------------------------------------- */
+/* ---- clamps ----------------------------------------------------------- */
 static bool only_use(const placer *p, oq_value_id v, oq_use *use) {
   if (oq_uses_count(&p->uses, v) != 1) return false;
   *use = p->uses.use[p->uses.first[v.i]];
@@ -271,8 +271,7 @@ static oq_status find_carriers(placer *p) {
   return OQ_OK;
 }
 
-/* ---- bias behind a matrix product
- * -------------------------------------------------- */
+/* ---- bias behind a matrix product ------------------------------------- */
 /* The constant input of an adding node if it is a vector of n elements. */
 static bool adds_vector(const placer *p, oq_node_id add, uint32_t data_slot,
                         int64_t n) {
@@ -322,8 +321,7 @@ static oq_value_id result_of(const placer *p, oq_node_id n, uint32_t slot) {
   return p->carrier[node->out[slot].i];
 }
 
-/* ---- fixpoint
- * ------------------------------------------------------------------------ */
+/* ---- fixpoint --------------------------------------------------------- */
 static bool is_integer(const placer *p, oq_node_id n) {
   return oq_node_ok(n) && plan_of(p, n)->fate == OQ_FATE_INTEGER;
 }
@@ -472,8 +470,7 @@ static void settle(placer *p, const oq_node_id *owner) {
   }
 }
 
-/* ---- values and groups
- * -------------------------------------------------------------- */
+/* ---- values and groups ------------------------------------------------ */
 static bool needs_q(const placer *p, oq_node_id n) {
   return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED ||
          result_wanted(p, n, true);

@@ -7,8 +7,7 @@
 
 #include "quant/quant.h"
 
-/* ---- conditions
- * -------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------- */
 static float attr_f32(const oq_graph *g, oq_node_id n, const char *name,
                       float otherwise) {
   const oq_attr *a = oq_node_attr(g, oq_graph_node(g, n), name);
@@ -104,8 +103,7 @@ static const char *table_lookup(const oq_graph *g, oq_node_id n,
              : NULL;
 }
 
-/* ---- clamps
- * -------------------------------------------------------------------- */
+/* ---- clamps ----------------------------------------------------------- */
 static bool relu_bounds(const oq_graph *g, oq_node_id n, double *lo, double *hi,
                         oq_arena *scratch) {
   (void)g;
@@ -143,8 +141,7 @@ static const oq_profile_clamp clamps[] = {
     {"", "Clip", clip_bounds},
 };
 
-/* ---- rules
- * ---------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------ */
 #define MOVES .output = OQ_OUT_QUANTIZED, .same_params = true
 #define MAPS .output = OQ_OUT_QUANTIZED
 

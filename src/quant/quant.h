@@ -172,8 +172,7 @@ oq_role oq_input_role(const oq_graph *g, oq_node_id n, uint32_t slot);
 bool oq_value_is_const(const oq_graph *g, oq_value_id v);
 int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank);
 
-/* ---- quantizer.c: parameters and rewriting
- * ------------------------------------ */
+/* ---- quantizer.c: parameters and rewriting ---------------------------- */
 typedef struct oq_quant_report {
   oq_quantize_report pub;
 } oq_quant_report;
@@ -184,8 +183,7 @@ oq_status oq_quantize_ir(oq_model_ir *m, const oq_quantize_report **report,
                          const oq_stats_core *stats,
                          const oq_quantize_options *opt, const oq_env *e);
 
-/* ---- weights.c
- * ------------------------------------------------------------------ */
+/* ---- weights.c -------------------------------------------------------- */
 /* Largest magnitude of each slice along `axis` (or of the whole: axis < 0). */
 oq_status oq_weight_absmax(float **out, uint32_t *n, const oq_ctensor *w,
                            int32_t axis, oq_arena *a);
@@ -193,6 +191,24 @@ oq_status oq_weight_absmax(float **out, uint32_t *n, const oq_ctensor *w,
 oq_status oq_weight_quantize(oq_store **out, const oq_ctensor *w, int32_t axis,
                              const float *scale, uint32_t n_scales,
                              const oq_quant_type *t, const oq_env *e);
+/* Mean and variance of every channel of a layer's data. */
+typedef struct oq_moments {
+  uint32_t n; /* 0 = not known */
+  const double *mean, *variance;
+} oq_moments;
+/* Do the moments fit a weight whose output channels lie along `axis`? */
+bool oq_moments_fit(const oq_moments *x, const oq_ctensor *w, int32_t axis);
+/* Scales per output channel (in: those of the largest weights; out: never
+ * larger) with the least error of the layer's result, inputs taken as
+ * uncorrelated: a weight on an input that hardly varies may be clipped. */
+oq_status oq_weight_fit_scales(float *scale, const oq_ctensor *w, int32_t axis,
+                               const oq_moments *x, const oq_quant_type *t,
+                               oq_arena *scratch);
+/* What rounding the weights adds to the mean of each output channel: to be
+ * taken off the bias.  Padding counts as data. */
+oq_status oq_weight_mean_error(double *error, const oq_ctensor *w, int32_t axis,
+                               const float *scale, uint32_t n_scales,
+                               const oq_moments *x, const oq_quant_type *t);
 /* n codes of an 8-bit type. */
 void oq_codes_of_floats(void *codes, const float *v, size_t n, oq_qparam p,
                         const oq_quant_type *t, const struct oq_kernels *k);

@@ -23,8 +23,7 @@ typedef struct quantizer {
   oq_quantize_report *report;
 } quantizer;
 
-/* ---- options
- * ------------------------------------------------------------------- */
+/* ---- options ---------------------------------------------------------- */
 static oq_status choose_names(quantizer *q) {
   const char *target = q->opt->target ? q->opt->target : "ort-cpu";
   const char *method = q->opt->method ? q->opt->method : "auto";
@@ -65,8 +64,7 @@ static oq_status choose_types(quantizer *q) {
                      q->profile->weights, true, "weights");
 }
 
-/* ---- what cannot be quantized
- * ------------------------------------------------------ */
+/* ---- what cannot be quantized ----------------------------------------- */
 static bool names_op(const char *const *list, const char *op) {
   for (; *list; list++)
     if (strcmp(*list, op) == 0) return true;
@@ -123,9 +121,7 @@ static oq_status refuse_old(const quantizer *q) {
                  (long long)opset, (long long)q->profile->min_opset);
 }
 
-/* ---- steps
- * ---------------------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------ */
 static oq_status place(quantizer *q) {
   const oq_place_input in = {
       .graph = q->g,
@@ -171,6 +167,9 @@ static oq_status rewrite(quantizer *q) {
       .activation = &q->activation,
       .weight = &q->weight,
       .types = q->types,
+      .stats = q->stats,
+      .fit_weights = q->opt->plain_weights == 0,
+      .correct_bias = q->opt->plain_weights == 0,
       .per_channel = q->profile->per_channel && !q->opt->per_tensor,
       .env = q->env,
   };

@@ -37,8 +37,7 @@ static const oq_value_plan *value_plan(const rewriter *r, oq_value_id v) {
   return &r->in->placement->values[v.i];
 }
 
-/* ---- building blocks
- * --------------------------------------------------------- */
+/* ---- building blocks -------------------------------------------------- */
 static const char *joined(const rewriter *r, const char *base,
                           const char *suffix) {
   return oq_arena_format(r->arena, "%s%s", base, suffix);
@@ -112,8 +111,7 @@ static oq_status add_zeros(const rewriter *r, oq_value_id *out,
   return oq_edit_add_const(r->g, out, text, &c);
 }
 
-/* ---- activations
- * --------------------------------------------------------------- */
+/* ---- activations ------------------------------------------------------ */
 static oq_status group_constants(rewriter *r, uint32_t group) {
   const oq_placement *p = r->in->placement;
   const oq_group_params *q = &r->in->params[group];
@@ -157,8 +155,7 @@ static oq_status quantize_value(rewriter *r, oq_value_id v) {
   return OQ_OK;
 }
 
-/* ---- clamps that a Q stands for
- * ----------------------------------------------------- */
+/* ---- clamps that a Q stands for --------------------------------------- */
 /* The clamp goes; its input takes over its result (name included). */
 static oq_status drop_clamp(rewriter *r, oq_node_id n) {
   const oq_node *node = oq_graph_node(r->g, n);
@@ -171,8 +168,7 @@ static oq_status drop_clamp(rewriter *r, oq_node_id n) {
   return oq_edit_set_output(r->g, value.producer, value.producer_slot, out);
 }
 
-/* ---- constants
- * ------------------------------------------------------------------------ */
+/* ---- constants -------------------------------------------------------- */
 /* One dequantized form per (constant, kind of use). */
 static uint64_t constant_key(oq_value_id v, uint64_t use) {
   return (uint64_t)v.i << 32 | (use & UINT32_MAX);
@@ -235,9 +231,7 @@ static oq_status data_constant(rewriter *r, oq_value_id *out, oq_value_id v) {
   return oq_map_put(r->constants, constant_key(v, UINT32_MAX), out->i);
 }
 
-/* ---- weights
- * -----------------------------------------------------------------------------
- */
+/* ---- weights ---------------------------------------------------------- */
 typedef struct weight {
   const float *scale; /* n of them */
   uint32_t n;
@@ -257,29 +251,53 @@ static float least_scale(float bias, float s_x) {
   return (float)(fabs((double)bias) / ((double)s_x * 2147483392.0));
 }
 
-/* Scales of the weight of node n; bias NULL: none. */
-static oq_status weight_scales(const rewriter *r, weight *out, oq_node_id n,
-                               oq_value_id v, const oq_ctensor *bias,
-                               float s_x) {
-  const oq_quant_type *t = r->in->weight;
-  oq_ctensor w;
-  float *max;
+/* Moments of the data of node n, if they were taken and fit its weight. */
+static oq_status moments_of(const rewriter *r, oq_moments *out, oq_node_id n,
+                            oq_value_id data, const oq_ctensor *w) {
+  const oq_stats_entry *e =
+      oq_value_ok(data) ? oq_stats_find(r->in->stats, oq_value_text(r->g, data))
+                        : NULL;
+  const oq_channels *c = e ? &e->channels : NULL;
 
-  OQ_TRY(view(r, &w, v));
-  out->axis = axis_of(r, n, w.shape.rank);
-  OQ_TRY(oq_weight_absmax(&max, &out->n, &w, out->axis, r->in->env->scratch));
+  *out = (oq_moments){0};
+  if (!c || c->broken || c->samples == 0 || c->n == 0) return OQ_OK;
+
+  double *mean = OQ_NEW_N(r->in->env->scratch, double, c->n);
+  double *variance = OQ_NEW_N(r->in->env->scratch, double, c->n);
+  const oq_moments m = {c->n, mean, variance};
+
+  if (!mean || !variance) return no_memory(r);
+  for (uint32_t i = 0; i < c->n; i++) {
+    double square;
+
+    if (!oq_channels_mean(&mean[i], &square, c, i)) return OQ_OK;
+    variance[i] = fmax(square - mean[i] * mean[i], 0.0);
+  }
+  if (oq_moments_fit(&m, w, oq_weight_axis(r->g, n, w->shape.rank))) *out = m;
+  return OQ_OK;
+}
+
+/* Scales of the weight of node n; n_bias 0: no bias. */
+static oq_status weight_scales(const rewriter *r, weight *out, oq_node_id n,
+                               const oq_ctensor *w, const oq_moments *x,
+                               const float *bias, size_t n_bias, float s_x) {
+  const oq_quant_type *t = r->in->weight;
+  float *s;
+
+  out->axis = axis_of(r, n, w->shape.rank);
+  OQ_TRY(oq_weight_absmax(&s, &out->n, w, out->axis, r->in->env->scratch));
   for (uint32_t c = 0; c < out->n; c++)
-    max[c] = oq_qparam_of_range(t, (oq_range){-(double)max[c], (double)max[c]})
-                 .scale;
-  const size_t n_bias = bias ? oq_tensor_count(bias) : 0;
+    s[c] = oq_qparam_of_range(t, (oq_range){-(double)s[c], (double)s[c]}).scale;
+  if (x->n > 0 && out->axis >= 0 && r->in->fit_weights)
+    OQ_TRY(oq_weight_fit_scales(s, w, out->axis, x, t, r->in->env->scratch));
   for (size_t i = 0; i < n_bias; i++) {
     const size_t c = out->n == n_bias ? i : 0;
-    const float need = least_scale(((const float *)bias->data)[i], s_x);
+    const float need = least_scale(bias[i], s_x);
 
     if (out->n != 1 && out->n != n_bias) break;
-    if (max[c] < need) max[c] = need;
+    if (s[c] < need) s[c] = need;
   }
-  out->scale = max;
+  out->scale = s;
   return OQ_OK;
 }
 
@@ -312,9 +330,7 @@ static oq_status weight_constant(rewriter *r, oq_value_id *out, oq_value_id v,
   return oq_map_put(r->constants, constant_key(v, use), out->i);
 }
 
-/* ---- biases
- * ------------------------------------------------------------------------------
- */
+/* ---- biases ----------------------------------------------------------- */
 static int32_t to_i32(double v) {
   const double r = nearbyint(v);
 
@@ -323,11 +339,10 @@ static int32_t to_i32(double v) {
                               : (int32_t)r;
 }
 
-/* int32 of `bias` (n elements, or one for all n) at scale[c] (1 or n). */
+/* int32 of `bias` (n elements) at scale[c] (1 or n of them). */
 static oq_status bias_constant(rewriter *r, oq_value_id *out, const char *base,
-                               const oq_ctensor *bias, uint32_t n,
+                               const float *bias, uint32_t n,
                                const float *scale, uint32_t n_scales) {
-  const size_t have = bias ? oq_tensor_count(bias) : 0;
   const oq_shape shape = {1, {n}};
   oq_tensor q;
   oq_value_id codes, s;
@@ -335,12 +350,9 @@ static oq_status bias_constant(rewriter *r, oq_value_id *out, const char *base,
 
   if (!text) return no_memory(r);
   OQ_TRY(oq_tensor_make(&q, OQ_DT_I32, &shape, r->in->env->scratch));
-  for (uint32_t i = 0; have > 0 && i < n; i++) {
-    const float b = ((const float *)bias->data)[have == 1 ? 0 : i];
-
+  for (uint32_t i = 0; i < n; i++)
     ((int32_t *)q.data)[i] =
-        to_i32((double)b / (double)scale[n_scales == 1 ? 0 : i]);
-  }
+        to_i32((double)bias[i] / (double)scale[n_scales == 1 ? 0 : i]);
   const oq_ctensor c = oq_tensor_const(&q);
   OQ_TRY(oq_edit_add_const(r->g, &codes, text, &c));
   OQ_TRY(
@@ -357,11 +369,12 @@ static float *products(const rewriter *r, float s_x, const weight *w) {
   return s;
 }
 
-/* The bias of a layer: its input of that role, or the constant of the node
- * behind it. */
+/* Where the bias of a layer is: its input of that role, or the constant of the
+ * node behind it. */
 typedef struct bias_place {
-  oq_node_id node; /* OQ_NONE: no bias */
+  oq_node_id node; /* OQ_NONE: the layer can have none */
   uint32_t slot;
+  bool there;
 } bias_place;
 
 static bias_place find_bias(const rewriter *r, oq_node_id n) {
@@ -371,52 +384,90 @@ static bias_place find_bias(const rewriter *r, oq_node_id n) {
   if (oq_node_ok(partner)) {
     const oq_node *add = oq_graph_node(r->g, partner);
 
-    return (bias_place){partner, oq_value_is_const(r->g, add->in[1]) ? 1 : 0};
+    return (bias_place){partner, oq_value_is_const(r->g, add->in[1]) ? 1 : 0,
+                        true};
   }
-  for (uint32_t i = 0; i < node->n_in; i++)
-    if (oq_value_ok(node->in[i]) && oq_input_role(r->g, n, i) == OQ_ROLE_BIAS)
-      return (bias_place){n, i};
-  return (bias_place){{OQ_NONE}, 0};
+  for (uint32_t i = 0; i < 4; i++)
+    if (node->def->quant.role[i] == OQ_ROLE_BIAS)
+      return (bias_place){n, i, i < node->n_in && oq_value_ok(node->in[i])};
+  return (bias_place){{OQ_NONE}, 0, false};
+}
+
+/* The bias as n floats, zeros where there is none; NULL if it has another
+ * number of elements. */
+static oq_status read_bias(const rewriter *r, float **out, const bias_place *at,
+                           uint32_t n) {
+  float *b = OQ_NEW_N(r->in->env->scratch, float, n);
+  oq_ctensor t;
+
+  if (!b) return no_memory(r);
+  *out = b;
+  if (!at->there) return OQ_OK;
+  OQ_TRY(view(r, &t, oq_graph_node(r->g, at->node)->in[at->slot]));
+  const size_t have = oq_tensor_count(&t);
+  if (have != 1 && have != n) {
+    *out = NULL;
+    return OQ_OK;
+  }
+  for (uint32_t i = 0; i < n; i++)
+    b[i] = ((const float *)t.data)[have == 1 ? 0 : i];
+  return OQ_OK;
 }
 
 /* Channels that a bias runs over. */
 static uint32_t bias_length(const rewriter *r, oq_node_id n,
                             const oq_shape *w) {
-  const int32_t axis = oq_weight_axis(r->g, n, w->rank);
-
-  return (uint32_t)w->dim[axis];
+  return (uint32_t)w->dim[oq_weight_axis(r->g, n, w->rank)];
 }
 
-/* The weight scale is limited from below by the bias: both are done together.
- */
+/* Takes off the bias what rounding the weights adds to the mean. */
+static oq_status correct_bias(const rewriter *r, float *bias, uint32_t n,
+                              oq_node_id node, const oq_ctensor *w,
+                              const weight *scales, const oq_moments *x) {
+  double *error = OQ_NEW_N(r->in->env->scratch, double, n);
+
+  if (!error) return no_memory(r);
+  OQ_TRY(oq_weight_mean_error(error, w,
+                              oq_weight_axis(r->g, node, w->shape.rank),
+                              scales->scale, scales->n, x, r->in->weight));
+  for (uint32_t i = 0; i < n; i++)
+    if (isfinite(error[i])) bias[i] = (float)((double)bias[i] - error[i]);
+  return OQ_OK;
+}
+
+/* The weight scale is limited from below by the bias, and the bias corrected
+ * for the weight: both are done together. */
 static oq_status linear_constants(rewriter *r, oq_node_id n, uint32_t slot,
-                                  float s_x) {
+                                  oq_value_id data, float s_x) {
   const oq_value_id v = oq_graph_node(r->g, n)->in[slot];
   const bias_place at = find_bias(r, n);
-  oq_ctensor bias, w;
+  oq_ctensor w;
   oq_value_id dq, bias_dq;
+  oq_moments x;
   weight scales;
+  float *bias = NULL;
 
-  if (oq_node_ok(at.node))
-    OQ_TRY(view(r, &bias, oq_graph_node(r->g, at.node)->in[at.slot]));
-  OQ_TRY(
-      weight_scales(r, &scales, n, v, oq_node_ok(at.node) ? &bias : NULL, s_x));
+  OQ_TRY(view(r, &w, v));
+  OQ_TRY(moments_of(r, &x, n, data, &w));
+  const uint32_t n_bias = oq_node_ok(at.node) ? bias_length(r, n, &w.shape) : 0;
+  if (n_bias > 0) OQ_TRY(read_bias(r, &bias, &at, n_bias));
+  OQ_TRY(weight_scales(r, &scales, n, &w, &x, bias, bias ? n_bias : 0, s_x));
   OQ_TRY(weight_constant(r, &dq, v, &scales));
   OQ_TRY(oq_edit_set_input(r->g, n, slot, dq));
-  if (!oq_node_ok(at.node)) return OQ_OK;
+  const bool correct = x.n > 0 && r->in->correct_bias;
+  if (!bias || (!at.there && !correct)) return OQ_OK;
 
+  if (correct) OQ_TRY(correct_bias(r, bias, n_bias, n, &w, &scales, &x));
   const float *s = products(r, s_x, &scales);
   if (!s) return no_memory(r);
-  OQ_TRY(view(r, &w, v));
-  OQ_TRY(bias_constant(r, &bias_dq, oq_node_text(r->g, n), &bias,
-                       bias_length(r, n, &w.shape), s, scales.n));
+  OQ_TRY(bias_constant(r, &bias_dq, oq_node_text(r->g, n), bias, n_bias, s,
+                       scales.n));
   return oq_edit_set_input(r->g, at.node, at.slot, bias_dq);
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------------
- */
+/* ---- nodes ------------------------------------------------------------ */
 static oq_status integer_inputs(rewriter *r, oq_node_id n) {
+  oq_value_id data = {OQ_NONE};
   float s_x = 0;
 
   for (uint32_t i = 0; i < oq_graph_node(r->g, n)->n_in; i++) {
@@ -428,12 +479,13 @@ static oq_status integer_inputs(rewriter *r, oq_node_id n) {
     const bool konst = oq_value_is_const(r->g, v);
 
     if (role == OQ_ROLE_DATA && !konst) {
+      data = v;
       to = r->dequantized[v.i];
       s_x = r->in->params[value_plan(r, v)->group].q.scale;
     } else if (role == OQ_ROLE_DATA) {
       OQ_TRY(data_constant(r, &to, v));
     } else if (role == OQ_ROLE_WEIGHT) {
-      OQ_TRY(linear_constants(r, n, i, s_x));
+      OQ_TRY(linear_constants(r, n, i, data, s_x));
       continue;
     }
     if (to.i != v.i) OQ_TRY(oq_edit_set_input(r->g, n, i, to));
@@ -446,26 +498,22 @@ static oq_status integer_inputs(rewriter *r, oq_node_id n) {
 static oq_status barrier(rewriter *r, oq_node_id n) {
   const oq_node *node = oq_graph_node(r->g, n);
   const bias_place at = find_bias(r, n);
-  oq_ctensor bias, w;
+  oq_ctensor w;
   oq_value_id dq;
-  float max = 0;
+  float max = 0, *bias;
 
-  if (node->n_in < 2 || !oq_value_is_const(r->g, node->in[1])) return OQ_OK;
-  if (oq_node_ok(at.node)) {
-    if (!oq_value_is_const(r->g, node->in[at.slot])) return OQ_OK;
-    OQ_TRY(view(r, &bias, node->in[at.slot]));
-    for (size_t i = 0; i < oq_tensor_count(&bias); i++)
-      max = fmaxf(max, fabsf(((const float *)bias.data)[i]));
-  }
+  if (node->n_in < 2 || !oq_value_is_const(r->g, node->in[1]) ||
+      !oq_node_ok(at.node) ||
+      (at.there && !oq_value_is_const(r->g, node->in[at.slot])))
+    return OQ_OK;
   OQ_TRY(view(r, &w, node->in[1]));
   const uint32_t n_bias = bias_length(r, n, &w.shape);
-  if (oq_node_ok(at.node) && oq_tensor_count(&bias) != 1 &&
-      oq_tensor_count(&bias) != n_bias)
-    return OQ_OK; /* a matrix: the runtime does not take it for a bias */
+  OQ_TRY(read_bias(r, &bias, &at, n_bias));
+  if (!bias) return OQ_OK; /* a matrix: the runtime does not take it for one */
+  for (uint32_t i = 0; i < n_bias; i++) max = fmaxf(max, fabsf(bias[i]));
   const float scale = max > 1e-20f ? max / 1073741824.0f : 1.0f;
-  OQ_TRY(bias_constant(r, &dq, oq_node_text(r->g, n),
-                       oq_node_ok(at.node) ? &bias : NULL, n_bias, &scale, 1));
-  return oq_edit_set_input(r->g, n, 2, dq);
+  OQ_TRY(bias_constant(r, &dq, oq_node_text(r->g, n), bias, n_bias, &scale, 1));
+  return oq_edit_set_input(r->g, n, at.slot, dq);
 }
 
 static oq_status rewrite_nodes(rewriter *r) {

@@ -80,3 +80,146 @@ oq_status oq_weight_quantize(oq_store **out, const oq_ctensor *w, int32_t axis,
   *out = store;
   return OQ_OK;
 }
+
+/* ---- scales ----------------------------------------------------------- */
+/* Element (k, t) of output channel c of a weight: k runs over the inputs it
+ * sums, t over the positions of a kernel. */
+typedef struct layout {
+  const float *w;
+  size_t n_out, n_in, taps;
+  bool columns; /* [n_in][n_out]: a channel is a column */
+} layout;
+
+static layout layout_of(const oq_ctensor *w, int32_t axis) {
+  layout l = {.w = w->data, .taps = 1};
+
+  l.columns = axis == 1;
+  l.n_out = (size_t)w->shape.dim[axis];
+  l.n_in = (size_t)w->shape.dim[1 - axis];
+  for (uint32_t i = 2; i < w->shape.rank; i++)
+    l.taps *= (size_t)w->shape.dim[i];
+  return l;
+}
+
+static float element(const layout *l, size_t c, size_t k, size_t t) {
+  return l->columns ? l->w[k * l->n_out + c]
+                    : l->w[(c * l->n_in + k) * l->taps + t];
+}
+
+/* Number of the data channel that input k of output channel c is. */
+static size_t data_channel(const layout *l, const oq_moments *x, size_t c,
+                           size_t k) {
+  const size_t groups = x->n / l->n_in;
+
+  return c / (l->n_out / groups) * l->n_in + k;
+}
+
+bool oq_moments_fit(const oq_moments *x, const oq_ctensor *w, int32_t axis) {
+  if (x->n == 0 || w->shape.rank < 2 || axis < 0 || axis > 1) return false;
+  if (axis == 1 && w->shape.rank != 2) return false;
+
+  const layout l = layout_of(w, axis);
+
+  if (l.n_in == 0 || l.n_out == 0 || x->n % l.n_in != 0) return false;
+  return l.n_out % (x->n / l.n_in) == 0;
+}
+
+/* Error of one channel at one scale: the sum over its weights of importance
+ * times squared rounding or clipping error. */
+static double channel_error(const float *w, const float *importance, size_t n,
+                            float scale, const oq_quant_type *t) {
+  const float inverse = 1.0f / scale, lo = (float)t->qmin, hi = (float)t->qmax,
+              rounder = 12582912.0f; /* 1.5 * 2^23 */
+  double sum = 0;
+
+  for (size_t i = 0; i < n; i++) {
+    float q = w[i] * inverse;
+
+    q = q < lo ? lo : q > hi ? hi : q;
+    q = (q + rounder) - rounder;
+    const float d = w[i] - q * scale;
+
+    sum += (double)(importance[i] * d * d);
+  }
+  return sum;
+}
+
+#define STEPS 60 /* of 7 %: down to a hundredth of the largest weight */
+
+static float best_scale(const float *w, const float *importance, size_t n,
+                        float most, const oq_quant_type *t) {
+  float scale = most, best = most;
+  double least = INFINITY;
+
+  for (int i = 0; i < STEPS; i++, scale *= 0.93f) {
+    const double e = channel_error(w, importance, n, scale, t);
+
+    if (e < least) {
+      least = e;
+      best = scale;
+    }
+  }
+  return best;
+}
+
+/* Inputs that hardly vary get at least this share of the average importance:
+ * the samples may not show all that they can do. */
+#define LEAST_SHARE 0.01
+
+static double average_variance(const oq_moments *x) {
+  double sum = 0;
+
+  for (uint32_t i = 0; i < x->n; i++) sum += x->variance[i];
+  return sum / x->n;
+}
+
+oq_status oq_weight_fit_scales(float *scale, const oq_ctensor *w, int32_t axis,
+                               const oq_moments *x, const oq_quant_type *t,
+                               oq_arena *scratch) {
+  const layout l = layout_of(w, axis);
+  const double average = average_variance(x);
+  const size_t n = l.n_in * l.taps;
+  float *values = OQ_NEW_N(scratch, float, n);
+  float *importance = OQ_NEW_N(scratch, float, n);
+
+  if (!values || !importance) return OQ_E_MEMORY;
+  if (!(average > 0)) return OQ_OK;
+  for (size_t c = 0; c < l.n_out; c++) {
+    size_t i = 0;
+
+    for (size_t k = 0; k < l.n_in; k++) {
+      const double share =
+          x->variance[data_channel(&l, x, c, k)] / average + LEAST_SHARE;
+
+      for (size_t p = 0; p < l.taps; p++, i++) {
+        values[i] = element(&l, c, k, p);
+        importance[i] = (float)share;
+      }
+    }
+    scale[c] = best_scale(values, importance, n, scale[c], t);
+  }
+  return OQ_OK;
+}
+
+oq_status oq_weight_mean_error(double *error, const oq_ctensor *w, int32_t axis,
+                               const float *scale, uint32_t n_scales,
+                               const oq_moments *x, const oq_quant_type *t) {
+  const layout l = layout_of(w, axis);
+
+  for (size_t c = 0; c < l.n_out; c++) {
+    const oq_qparam p = {scale[n_scales == 1 ? 0 : c], 0};
+
+    error[c] = 0;
+    for (size_t k = 0; k < l.n_in; k++) {
+      double d = 0;
+
+      for (size_t i = 0; i < l.taps; i++) {
+        const double v = (double)element(&l, c, k, i);
+
+        d += oq_qparam_apply(t, p, v) - v;
+      }
+      error[c] += d * x->mean[data_channel(&l, x, c, k)];
+    }
+  }
+  return OQ_OK;
+}

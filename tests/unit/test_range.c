@@ -80,8 +80,7 @@ static void zero_maps_to_itself(void **state) {
   }
 }
 
-/* ---- methods
- * ------------------------------------------------------------------ */
+/* ---- methods ---------------------------------------------------------- */
 typedef struct fixture {
   oq_alloc alloc;
   oq_arena *arena;
