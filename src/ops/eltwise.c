@@ -18,7 +18,7 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 static oq_status refuse(const oq_run *r, oq_dtype t) {
   return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
                      "this operator is not implemented for %s",
-                     oq_dtype_text(t));
+                     oq_dtype_text((int32_t)t));
 }
 
 /* ---- one input ----------------------------------------------------------- */

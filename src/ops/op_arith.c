@@ -104,7 +104,8 @@ static oq_status mod_infer(oq_infer *x) {
 
   if (p->fmod == 0 && t != OQ_DT_NONE && oq_dtype_is_float((int32_t)t))
     return oq_infer_fail(x, OQ_E_MODEL, "mod.fmod",
-                         "'fmod' is 0, expected 1 for %s", oq_dtype_text(t));
+                         "'fmod' is 0, expected 1 for %s",
+                         oq_dtype_text((int32_t)t));
   return arith_infer(x);
 }
 

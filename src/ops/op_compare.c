@@ -34,7 +34,7 @@ static oq_status where_infer(oq_infer *x) {
   if (c != OQ_DT_NONE && c != OQ_DT_BOOL)
     return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
                          "the condition is %s, expected bool",
-                         oq_dtype_text(c));
+                         oq_dtype_text((int32_t)c));
   OQ_TRY(oq_infer_same_dtypes(x, 1, 3));
   if (t == OQ_DT_NONE) t = oq_infer_dtype(x, 2);
   OQ_TRY(oq_infer_broadcast(x)); /* for the shape */
@@ -56,7 +56,7 @@ static oq_status where_run(oq_run *r) {
   if (size == 0)
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
                        "this operator is not implemented for %s",
-                       oq_dtype_text(a->dtype));
+                       oq_dtype_text((int32_t)a->dtype));
   oq_iter_init(&it, &r->out[0].shape, shapes, 4);
   if (it.run == 0) return OQ_OK;
   do {

@@ -71,7 +71,7 @@ oq_status oq_infer_ints(const int64_t **out, uint32_t *n, bool *known,
   if (s == OQ_E_MEMORY) return oq_fail_memory(x->diags);
   if (s != OQ_OK)
     return oq_infer_fail(x, s, "op.input", "input %u is %s, expected integers",
-                         slot, oq_dtype_text(t->dtype));
+                         slot, oq_dtype_text((int32_t)t->dtype));
   *known = true;
   return OQ_OK;
 }
@@ -220,7 +220,7 @@ oq_status oq_infer_same_dtypes(const oq_infer *x, uint32_t from, uint32_t to) {
     if (t == u) continue;
     return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
                          "input %u is %s where another one is %s", i,
-                         oq_dtype_text(u), oq_dtype_text(t));
+                         oq_dtype_text((int32_t)u), oq_dtype_text((int32_t)t));
   }
   return OQ_OK;
 }
