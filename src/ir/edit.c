@@ -499,10 +499,10 @@ typedef struct move {
 } move;
 typedef OQ_VEC(move) moves;
 
-/* All targets are read before one is changed, and the values that move give up
- * their names first: values may swap places. */
+/* All targets are read before one is changed, and what moves stands for nothing
+ * until it is its turn: values may swap places. */
 static oq_status collect_moves(oq_graph *b, const change *c, moves *list,
-                               oq_arena *scratch, uint32_t depth) {
+                               oq_arena *scratch) {
   if (c->table == NULL) {
     const oq_value_id u =
         oq_graph_find_value(b, b->outer->values[c->from.i].name);
@@ -516,10 +516,7 @@ static oq_status collect_moves(oq_graph *b, const change *c, moves *list,
     oq_value_id to = b->outer_of[i];
     if (b->values[i].kind != OQ_VALUE_OUTER || !is_changed(c, &to)) continue;
     if (!oq_vec_push(scratch, list, ((move){{i}, to}))) return OQ_E_MEMORY;
-  }
-  for (uint32_t i = 0; list->n > 1 && i < list->n; i++) {
-    b->outer_of[list->p[i].u.i] = no_value;
-    OQ_TRY(make_way(b, b->values[list->p[i].u.i].name, depth));
+    b->outer_of[i] = no_value;
   }
   return OQ_OK;
 }
@@ -530,7 +527,7 @@ static oq_status redirect_body(oq_graph *b, const change *c, oq_arena *scratch,
   moves list = {0};
 
   if (depth > OQ_MAX_GRAPH_DEPTH) return OQ_E_LIMIT;
-  OQ_TRY(collect_moves(b, c, &list, scratch, depth));
+  OQ_TRY(collect_moves(b, c, &list, scratch));
   for (uint32_t i = 0; i < list.n; i++) {
     OQ_TRY(retarget(b, list.p[i].u, list.p[i].to, depth));
   }

@@ -227,6 +227,11 @@ static void what_is_gone_is_poisoned(void **state) {
   (void)state;
   assert_int_equal(__asan_address_is_poisoned(p + 9), 0);
   assert_int_equal(__asan_address_is_poisoned(p + 10), 1);
+  const oq_mark half = oq_arena_mark(a);
+  char *q = oq_arena_alloc(a, 10, 1, 1);
+  oq_arena_rewind(a, half);
+  assert_int_equal(__asan_address_is_poisoned(q), 1);
+  assert_int_equal(__asan_address_is_poisoned(p), 0);
   oq_arena_rewind(a, m);
   assert_int_equal(__asan_address_is_poisoned(p), 1);
   close_arena(a);

@@ -253,6 +253,10 @@ static const bad bads[] = {
     {{OQ_DT_I16, VEC(1), OQ_ENC_TYPED, 5, BYTES("\x80\x80\x04")},
      OQ_E_MODEL,
      "tensor.range"},
+    {{OQ_DT_U32, VEC(1), OQ_ENC_TYPED, 11,
+      BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")},
+     OQ_E_MODEL,
+     "tensor.range"},
     {{OQ_DT_U32, VEC(1), OQ_ENC_TYPED, 11, BYTES("\x80\x80\x80\x80\x10")},
      OQ_E_MODEL,
      "tensor.range"},
@@ -316,7 +320,7 @@ static void spans_stay_in_their_store(void **state) {
   static const struct {
     uint64_t offset;
     size_t size;
-  } spans[] = {{1, 4}, {5, 4}, {UINT64_MAX, 4}, {UINT64_MAX - 3, 4}};
+  } spans[] = {{1, 4}, {5, 4}, {UINT64_MAX, 4}, {1, SIZE_MAX}};
   static const int64_t dim[] = {1};
   world w;
 

@@ -104,6 +104,22 @@ static void the_list_is_bounded(void **state) {
   close_diags(d);
 }
 
+static void appending_stops_at_the_bound(void **state) {
+  oq_diags *d = open_diags(), *other = NULL;
+
+  (void)state;
+  assert_int_equal(oq_diags_create(&other, &heap), OQ_OK);
+  for (int i = 0; i < OQ_MAX_DIAGS; i++) {
+    (void)oq_fail(i < 10 ? other : d, OQ_E_MODEL, "x", NULL, "%d", i);
+  }
+  (void)oq_fail(other, OQ_E_MODEL, "x", NULL, "too many");
+  oq_diags_append(d, other);
+  assert_int_equal(oq_diags_count(d), OQ_MAX_DIAGS);
+  assert_int_equal(oq_diags_dropped(d), 1);
+  oq_diags_destroy(other);
+  close_diags(d);
+}
+
 static void warnings_leave_room_for_errors(void **state) {
   oq_diags *d = open_diags();
 
@@ -221,6 +237,7 @@ int main(void) {
       cmocka_unit_test(unknown_places_stay_unset),
       cmocka_unit_test(no_list_is_fine),
       cmocka_unit_test(the_list_is_bounded),
+      cmocka_unit_test(appending_stops_at_the_bound),
       cmocka_unit_test(warnings_leave_room_for_errors),
       cmocka_unit_test(what_is_shown_is_safe),
       cmocka_unit_test(long_texts_are_cut),

@@ -371,6 +371,11 @@ static void many_uses_change_at_once(void **state) {
   assert_string_equal(in(g, 0, 0), "k");
   assert_string_equal(in(g, 2, 0), "k");
   assert_string_equal(oq_value_text(g, g->outputs[0]), "p");
+  /* To themselves. */
+  for (uint32_t i = 0; i < g->n_values; i++) to[i].i = i;
+  assert_int_equal(oq_edit_redirect(g, to, true), OQ_OK);
+  expect_good(&n.w);
+  assert_string_equal(in(n.inner, 0, 0), "q");
   /* All to one. */
   for (uint32_t i = 0; i < 16; i++) to[i].i = OQ_NONE;
   to[find(g, "p").i] = to[find(g, "q").i] = find(g, "x");

@@ -128,6 +128,35 @@ static void findings_come_in_task_order(void **state) {
   test_env_close(&t);
 }
 
+/* Task 0 fails only after task 1 is through. */
+static oq_status race(void *user, uint32_t task, oq_worker *w) {
+  _Atomic int *done = user;
+
+  if (task == 1) {
+    oq_warn(w->diags, "w", NULL, "of no interest");
+    atomic_store(done, 1);
+  }
+  if (task != 0) return OQ_OK;
+  for (int i = 0; i < 500 && atomic_load(done) == 0; i++) (void)usleep(10000);
+  return oq_fail(w->diags, OQ_E_MODEL, "x", NULL, "first");
+}
+
+static void findings_above_a_failure_are_dropped(void **state) {
+  _Atomic int done = 0;
+  test_env t;
+  oq_pool *p = NULL;
+
+  (void)state;
+  assert_true(test_env_open(&t, NULL));
+  assert_int_equal(oq_pool_create(&p, 2, &t.alloc), OQ_OK);
+  assert_int_equal(oq_par_run(p, 2, race, &done, t.diags), OQ_E_MODEL);
+  assert_int_equal(done, 1);
+  assert_int_equal(oq_diags_count(t.diags), 1);
+  assert_string_equal(oq_diags_at(t.diags, 0)->text, "first");
+  oq_pool_destroy(p);
+  test_env_close(&t);
+}
+
 static oq_status flood(void *user, uint32_t task, oq_worker *w) {
   (void)user;
   for (int i = 0; i < 10; i++) oq_warn(w->diags, "w", NULL, "%u %d", task, i);
@@ -307,6 +336,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_task_runs_once),
       cmocka_unit_test(findings_come_in_task_order),
+      cmocka_unit_test(findings_above_a_failure_are_dropped),
       cmocka_unit_test(a_flood_is_cut_at_the_same_place),
       cmocka_unit_test(inside_a_task_it_runs_in_the_same_thread),
       cmocka_unit_test(without_a_pool_it_runs_here),
