@@ -1,39 +1,23 @@
 /* kern/cpu.c - what the CPU can do, as one line for reports. */
-#include <pthread.h>
-#include <string.h>
-
 #include "kern/kern.h"
 
-static char text[256]; /* written once */
-
 #if defined(__x86_64__) && defined(__GNUC__)
-static void add(const char *name, bool has) {
-  const size_t n = strlen(text), k = strlen(name);
+/* Levels as CPUs were built, best first. */
+const char *oq_cpu_text(void) {
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 &&
+                      __builtin_cpu_supports("avx512bw") != 0 &&
+                      __builtin_cpu_supports("avx512vl") != 0;
 
-  if (!has || n + k + 2 > sizeof text) return;
-  if (n > 0) text[n] = ' ';
-  memcpy(text + n + (n > 0), name, k + 1);
-}
-
-#define ADD(name) add(name, __builtin_cpu_supports(name) != 0)
-static void find_out(void) {
-  ADD("sse4.2");
-  ADD("avx");
-  ADD("avx2");
-  ADD("fma");
-  ADD("avx512f");
-  ADD("avx512bw");
-  ADD("avx512vl");
-  ADD("avx512vnni");
-  if (text[0] == 0) add("sse2", true);
+  if (avx512 && __builtin_cpu_supports("avx512vnni") != 0)
+    return "avx2 fma avx512f avx512bw avx512vl avx512_vnni";
+  if (avx512) return "avx2 fma avx512f avx512bw avx512vl";
+  if (avx2) return "avx2 fma";
+  if (__builtin_cpu_supports("avx") != 0) return "avx";
+  if (__builtin_cpu_supports("sse4.2") != 0) return "sse4.2";
+  return "sse2";
 }
 #else
-static void find_out(void) { memcpy(text, "generic", sizeof "generic"); }
+const char *oq_cpu_text(void) { return "generic"; }
 #endif
-
-const char *oq_cpu_text(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-  (void)pthread_once(&once, find_out);
-  return text;
-}
