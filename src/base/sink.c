@@ -1,6 +1,6 @@
 /* base/sink.c - files that are either whole or not there. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* O_PATH is not needed; O_NOFOLLOW, *at functions are */
+#define _GNU_SOURCE /* O_NOFOLLOW, O_DIRECTORY, the *at functions */
 #endif
 #include "base/sink.h"
 

@@ -61,7 +61,6 @@ typedef struct entries {
   cursor at;  /* in the bytes of the blob */
   cursor run; /* in a packed run of them */
   uint32_t field;
-  bool packed; /* the bytes are one packed run */
 } entries;
 
 typedef enum step { STEP_ENTRY, STEP_END, STEP_BROKEN } step;
@@ -233,8 +232,8 @@ static entries entries_of(const reader *r) {
   const cursor all = {r->bytes, r->bytes + b->size};
   const cursor none = {all.end, all.end};
 
-  if (b->encoding == OQ_ENC_TYPED) return (entries){none, all, b->field, true};
-  return (entries){all, none, b->field, false};
+  if (b->encoding == OQ_ENC_TYPED) return (entries){none, all, b->field};
+  return (entries){all, none, b->field};
 }
 
 /* Integers that do not fit the type cannot have been meant; the bits of a
