@@ -87,6 +87,10 @@ static oq_status fold_beta(folder *f, oq_node_id id) {
   oq_shape had;
   oq_pass_numbers to;
 
+  if (!oq_value_ok(c) && beta != 1) {
+    f->n_changed++;
+    return oq_pass_drop_attr(f->g, id, "beta"); /* of nothing */
+  }
   if (!oq_value_ok(c) || !isfinite(beta) || !is_real_const(f, c)) return OQ_OK;
   const oq_type *const t = oq_pass_const_type(f->g, c);
   if (t->rank > 2 || !oq_type_shape(&had, t)) return OQ_OK;

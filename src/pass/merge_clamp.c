@@ -50,6 +50,8 @@ static range join(const range *a, const range *b) {
   if (y.lo > b->hi) y.lo = b->hi, y.lo_value = b->hi_value;
   if (y.hi > b->hi) y.hi = b->hi, y.hi_value = b->hi_value;
   if (y.hi < b->lo) y.hi = b->lo, y.hi_value = b->lo_value;
+  /* Relu has no constant for its end; Clip may have the same one. */
+  if (y.lo == b->lo && !oq_value_ok(y.lo_value)) y.lo_value = b->lo_value;
   return y;
 }
 
