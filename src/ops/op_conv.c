@@ -274,6 +274,7 @@ static oq_status transpose_axis(oq_axis *a, const conv_params *p, uint32_t i,
       return OQ_E_MODEL;
   } else if (same) {
     if (!oq_mul_i64(&out, in, stride)) return OQ_E_LIMIT;
+    if (out > full) out = full; /* padding only takes away */
     (void)pads_upper(&head, &out, full, out, upper);
   } else {
     const bool given = w->auto_pad == OQ_PAD_NOTSET;

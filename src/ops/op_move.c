@@ -519,6 +519,9 @@ static slice_range slice_axis(int64_t start, int64_t end, int64_t step,
                               int64_t dim) {
   slice_range s = {0, step, 0};
 
+  /* Exporters mean "to the other end" by the largest number in both
+   * directions; onnxruntime takes it so, though the text says otherwise. */
+  if (step < 0 && (end == INT64_MAX || end == INT32_MAX)) end = INT64_MIN;
   if (start < 0) start = start < -dim ? -1 : start + dim;
   if (end < 0) end = end < -dim ? -1 : end + dim;
   if (step > 0) {

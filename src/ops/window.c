@@ -102,11 +102,11 @@ oq_status oq_window_axis(oq_axis *out, size_t *tail, const oq_window_params *p,
       !oq_add_i64(&padded, in, head) || !oq_add_i64(&padded, padded, end))
     return OQ_E_LIMIT;
   if (!oq_sub_i64(&room, padded, span)) return OQ_E_LIMIT;
-  if (room < 0) return OQ_E_MODEL;
-  n = room / stride + 1;
-  if (rounding == OQ_ROUND_CEIL && room % stride != 0 &&
+  n = room < 0 ? 0 : room / stride + 1;
+  if (rounding == OQ_ROUND_CEIL && room > -stride && room % stride != 0 &&
       n <= (in + head - 1) / stride) /* n * stride < in + head */
     n++;
+  if (n < 1) return OQ_E_MODEL;
   *out = (oq_axis){.in = (size_t)in,
                    .out = (size_t)n,
                    .kernel = (size_t)kernel,
