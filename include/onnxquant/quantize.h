@@ -23,9 +23,9 @@ typedef struct oq_quantize_options {
   int allow_partial;              /* quantize the rest of a quantized model */
   int64_t opset, ir_version;      /* 0 = as needed */
   const char *const *skip_passes;
-  /* !0: weights rounded to the nearest code of the largest weight's scale and
-   * biases left alone; else both by the moments of the layer's input. */
-  int plain_weights;
+  /* !0: biases are not corrected for what rounding the weights adds to the mean
+   * of a layer's result. */
+  int keep_biases;
   const char *provenance; /* one line for metadata_props; NULL = none */
 } oq_quantize_options;
 #define OQ_QUANTIZE_OPTIONS_INIT                                              \

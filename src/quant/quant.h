@@ -198,12 +198,6 @@ typedef struct oq_moments {
 } oq_moments;
 /* Do the moments fit a weight whose output channels lie along `axis`? */
 bool oq_moments_fit(const oq_moments *x, const oq_ctensor *w, int32_t axis);
-/* Scales per output channel (in: those of the largest weights; out: never
- * larger) with the least error of the layer's result, inputs taken as
- * uncorrelated: a weight on an input that hardly varies may be clipped. */
-oq_status oq_weight_fit_scales(float *scale, const oq_ctensor *w, int32_t axis,
-                               const oq_moments *x, const oq_quant_type *t,
-                               oq_arena *scratch);
 /* What rounding the weights adds to the mean of each output channel: to be
  * taken off the bias.  Padding counts as data. */
 oq_status oq_weight_mean_error(double *error, const oq_ctensor *w, int32_t axis,

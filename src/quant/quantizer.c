@@ -168,8 +168,7 @@ static oq_status rewrite(quantizer *q) {
       .weight = &q->weight,
       .types = q->types,
       .stats = q->stats,
-      .fit_weights = q->opt->plain_weights == 0,
-      .correct_bias = q->opt->plain_weights == 0,
+      .correct_bias = q->opt->keep_biases == 0,
       .per_channel = q->profile->per_channel && !q->opt->per_tensor,
       .env = q->env,
   };

@@ -279,8 +279,8 @@ static oq_status moments_of(const rewriter *r, oq_moments *out, oq_node_id n,
 
 /* Scales of the weight of node n; n_bias 0: no bias. */
 static oq_status weight_scales(const rewriter *r, weight *out, oq_node_id n,
-                               const oq_ctensor *w, const oq_moments *x,
-                               const float *bias, size_t n_bias, float s_x) {
+                               const oq_ctensor *w, const float *bias,
+                               size_t n_bias, float s_x) {
   const oq_quant_type *t = r->in->weight;
   float *s;
 
@@ -288,8 +288,6 @@ static oq_status weight_scales(const rewriter *r, weight *out, oq_node_id n,
   OQ_TRY(oq_weight_absmax(&s, &out->n, w, out->axis, r->in->env->scratch));
   for (uint32_t c = 0; c < out->n; c++)
     s[c] = oq_qparam_of_range(t, (oq_range){-(double)s[c], (double)s[c]}).scale;
-  if (x->n > 0 && out->axis >= 0 && r->in->fit_weights)
-    OQ_TRY(oq_weight_fit_scales(s, w, out->axis, x, t, r->in->env->scratch));
   for (size_t i = 0; i < n_bias; i++) {
     const size_t c = out->n == n_bias ? i : 0;
     const float need = least_scale(bias[i], s_x);
@@ -451,7 +449,7 @@ static oq_status linear_constants(rewriter *r, oq_node_id n, uint32_t slot,
   OQ_TRY(moments_of(r, &x, n, data, &w));
   const uint32_t n_bias = oq_node_ok(at.node) ? bias_length(r, n, &w.shape) : 0;
   if (n_bias > 0) OQ_TRY(read_bias(r, &bias, &at, n_bias));
-  OQ_TRY(weight_scales(r, &scales, n, &w, &x, bias, bias ? n_bias : 0, s_x));
+  OQ_TRY(weight_scales(r, &scales, n, &w, bias, bias ? n_bias : 0, s_x));
   OQ_TRY(weight_constant(r, &dq, v, &scales));
   OQ_TRY(oq_edit_set_input(r->g, n, slot, dq));
   const bool correct = x.n > 0 && r->in->correct_bias;

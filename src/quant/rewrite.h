@@ -13,7 +13,6 @@ typedef struct oq_rewrite_input {
   const oq_type *const *types; /* by value id */
   const oq_stats_core *stats;
   bool per_channel;
-  bool fit_weights;  /* scales by the error of the result, not by the maximum */
   bool correct_bias; /* for the mean error of rounded weights */
   const oq_env *env;
 } oq_rewrite_input;

@@ -81,7 +81,7 @@ oq_status oq_weight_quantize(oq_store **out, const oq_ctensor *w, int32_t axis,
   return OQ_OK;
 }
 
-/* ---- scales ----------------------------------------------------------- */
+/* ---- moments ----------------------------------------------------------- */
 /* Element (k, t) of output channel c of a weight: k runs over the inputs it
  * sums, t over the positions of a kernel. */
 typedef struct layout {
@@ -122,83 +122,6 @@ bool oq_moments_fit(const oq_moments *x, const oq_ctensor *w, int32_t axis) {
 
   if (l.n_in == 0 || l.n_out == 0 || x->n % l.n_in != 0) return false;
   return l.n_out % (x->n / l.n_in) == 0;
-}
-
-/* Error of one channel at one scale: the sum over its weights of importance
- * times squared rounding or clipping error. */
-static double channel_error(const float *w, const float *importance, size_t n,
-                            float scale, const oq_quant_type *t) {
-  const float inverse = 1.0f / scale, lo = (float)t->qmin, hi = (float)t->qmax,
-              rounder = 12582912.0f; /* 1.5 * 2^23 */
-  double sum = 0;
-
-  for (size_t i = 0; i < n; i++) {
-    float q = w[i] * inverse;
-
-    q = q < lo ? lo : q > hi ? hi : q;
-    q = (q + rounder) - rounder;
-    const float d = w[i] - q * scale;
-
-    sum += (double)(importance[i] * d * d);
-  }
-  return sum;
-}
-
-#define STEPS 60 /* of 7 %: down to a hundredth of the largest weight */
-
-static float best_scale(const float *w, const float *importance, size_t n,
-                        float most, const oq_quant_type *t) {
-  float scale = most, best = most;
-  double least = INFINITY;
-
-  for (int i = 0; i < STEPS; i++, scale *= 0.93f) {
-    const double e = channel_error(w, importance, n, scale, t);
-
-    if (e < least) {
-      least = e;
-      best = scale;
-    }
-  }
-  return best;
-}
-
-/* Inputs that hardly vary get at least this share of the average importance:
- * the samples may not show all that they can do. */
-#define LEAST_SHARE 0.01
-
-static double average_variance(const oq_moments *x) {
-  double sum = 0;
-
-  for (uint32_t i = 0; i < x->n; i++) sum += x->variance[i];
-  return sum / x->n;
-}
-
-oq_status oq_weight_fit_scales(float *scale, const oq_ctensor *w, int32_t axis,
-                               const oq_moments *x, const oq_quant_type *t,
-                               oq_arena *scratch) {
-  const layout l = layout_of(w, axis);
-  const double average = average_variance(x);
-  const size_t n = l.n_in * l.taps;
-  float *values = OQ_NEW_N(scratch, float, n);
-  float *importance = OQ_NEW_N(scratch, float, n);
-
-  if (!values || !importance) return OQ_E_MEMORY;
-  if (!(average > 0)) return OQ_OK;
-  for (size_t c = 0; c < l.n_out; c++) {
-    size_t i = 0;
-
-    for (size_t k = 0; k < l.n_in; k++) {
-      const double share =
-          x->variance[data_channel(&l, x, c, k)] / average + LEAST_SHARE;
-
-      for (size_t p = 0; p < l.taps; p++, i++) {
-        values[i] = element(&l, c, k, p);
-        importance[i] = (float)share;
-      }
-    }
-    scale[c] = best_scale(values, importance, n, scale[c], t);
-  }
-  return OQ_OK;
 }
 
 oq_status oq_weight_mean_error(double *error, const oq_ctensor *w, int32_t axis,
