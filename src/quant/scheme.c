@@ -5,7 +5,7 @@
 #include "quant/quant.h"
 
 bool oq_quant_type_make(oq_quant_type *out, oq_dtype t, bool symmetric) {
-  const uint32_t bits = oq_dtype_bits(t);
+  const uint32_t bits = oq_dtype_bits((int32_t)t);
   const bool is_signed =
       oq_dtype_in((int32_t)t, OQ_DTM(I4) | OQ_DTM(I8) | OQ_DTM(I16));
 
