@@ -50,6 +50,10 @@ OQ_API oq_status oq_stats_feed(oq_stats *s, const char *value,
 OQ_API oq_status oq_stats_end_sample(oq_stats *s, uint64_t digest);
 
 OQ_API oq_status oq_stats_save_file(const oq_stats *s, const char *path);
+/* The same bytes to a callback, for digests and pipes. */
+OQ_API oq_status oq_stats_save_stream(
+    const oq_stats *s, oq_status (*write)(void *user, const void *p, size_t n),
+    void *user);
 OQ_API oq_status oq_stats_load_file(oq_stats **out, oq_context *cx,
                                     const char *path);
 /* Adds `from` to `into`.  OQ_E_STATE if they belong to different models,

@@ -216,6 +216,20 @@ oq_status oq_stats_save_file(const oq_stats *s, const char *path) {
   return status;
 }
 
+oq_status oq_stats_save_stream(const oq_stats *s,
+                               oq_status (*write)(void *user, const void *p,
+                                                  size_t n),
+                               void *user) {
+  oq_sink *to;
+
+  if (!s || !write) return OQ_E_ARGUMENT;
+  OQ_TRY(oq_sink_open_call(&to, write, user, &s->cx->alloc, s->cx->diags));
+  oq_status status = oq_stats_encode(s->core, to);
+  if (status == OQ_OK) status = oq_sink_commit(to);
+  oq_sink_close(to);
+  return status;
+}
+
 oq_status oq_stats_load_file(oq_stats **out, oq_context *cx, const char *path) {
   oq_store *file;
   oq_stats_core *core;
