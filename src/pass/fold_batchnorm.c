@@ -60,6 +60,8 @@ static bool measure(linear *l, const folder *f, const oq_node *n) {
   const oq_type *const w = l->wt;
   const oq_type *const x = f->types[n->in[0].i];
   int64_t channels;
+  size_t count;
+  oq_shape s;
 
   l->groups = oq_pass_i64(f->g, n, "group", 1);
   l->transposed = l->kind == GEMM && oq_pass_i64(f->g, n, "transB", 0) != 0;
@@ -82,6 +84,9 @@ static bool measure(linear *l, const folder *f, const oq_node *n) {
     l->axis = 0;
     channels = w->dim[l->transposed ? 0 : 1].size;
   }
+  /* Empty weights say nothing of how much memory a row of channels takes. */
+  if (oq_type_shape(&s, w) && oq_shape_count(&count, &s) == OQ_OK && count == 0)
+    return false;
   if (channels <= 0 || channels > UINT32_MAX) return false;
   l->n = (uint32_t)channels;
   return true;

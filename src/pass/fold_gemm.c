@@ -14,9 +14,10 @@ typedef struct folder {
 static bool is_real_const(const folder *f, oq_value_id v) {
   const oq_type *const t = oq_pass_const_type(f->g, v);
   oq_shape s;
+  size_t n;
 
   return t != NULL && (t->dtype == OQ_DT_F32 || t->dtype == OQ_DT_F64) &&
-         oq_type_shape(&s, t);
+         oq_type_shape(&s, t) && oq_shape_count(&n, &s) == OQ_OK && n > 0;
 }
 
 /* Constant `slot` times `factor` as shape `s` (one element is repeated); false
@@ -65,7 +66,8 @@ static oq_status fold_alpha(folder *f, oq_node_id id) {
 static int64_t columns(const folder *f, const oq_node *n) {
   const oq_type *const b = oq_pass_const_type(f->g, oq_pass_in(n, 1));
 
-  if (b == NULL || b->rank != 2) return -1;
+  if (b == NULL || b->rank != 2 || !is_real_const(f, oq_pass_in(n, 1)))
+    return -1;
   return b->dim[oq_pass_i64(f->g, n, "transB", 0) != 0 ? 0 : 1].size;
 }
 

@@ -92,7 +92,10 @@ static bool own_pads(int64_t *pads, const folder *f, const oq_node *n,
   if (a == NULL || oq_pass_text_is(f->g, n, "auto_pad", "VALID", false))
     return true;
   if (a->kind != OQ_ATTR_I64S || a->count != 2 * places) return false;
-  memcpy(pads, a->u.i64s, a->count * sizeof *pads);
+  for (uint32_t i = 0; i < a->count; i++) {
+    if (a->u.i64s[i] < 0 || a->u.i64s[i] > INT32_MAX) return false;
+    pads[i] = a->u.i64s[i];
+  }
   return true;
 }
 

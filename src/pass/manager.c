@@ -125,6 +125,7 @@ oq_status oq_passes_run(oq_model_ir *m, const oq_pass_options *o,
   OQ_TRY(check_options(o, e->diags));
   memset(r, 0, sizeof *r);
   r->opset_before = oq_ir_opset(m, (oq_name){0});
+  OQ_TRY(oq_edit_remove_dead(m->main, e)); /* what came so */
   OQ_TRY(oq_ops_bind(m, e));
   OQ_TRY(run_list(0, &changed, m, o, r, e));
   for (r->rounds = 1; changed > 0 && r->rounds < MAX_ROUNDS; r->rounds++)

@@ -117,7 +117,8 @@ static const oq_const *konst_of(const oq_graph *g, oq_value_id v) {
   v = oq_graph_resolve(g, v, &at);
   if (!oq_value_ok(v)) return NULL;
   const oq_value *const x = oq_graph_value(at, v);
-  return x->kind == OQ_VALUE_CONST ? x->konst : NULL;
+  /* One that the caller may replace is none. */
+  return x->kind == OQ_VALUE_CONST && !x->also_input ? x->konst : NULL;
 }
 
 bool oq_pass_is_const(const oq_graph *g, oq_value_id v) {
@@ -198,7 +199,7 @@ oq_status oq_pass_numbers_new(oq_pass_numbers *out, oq_dtype t,
 
   if (oq_shape_bytes(&n.t.size, s, (int32_t)t) != OQ_OK ||
       oq_store_new(&n.store, &n.t.data, n.t.size, e->alloc) != OQ_OK)
-    return oq_fail_memory(e->diags);
+    return OQ_E_MEMORY;
   *out = n;
   return OQ_OK;
 }

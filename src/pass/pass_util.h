@@ -31,7 +31,7 @@ bool oq_pass_text_is(const oq_graph *g, const oq_node *n, const char *name,
 oq_status oq_pass_put_attr(oq_graph *g, oq_node_id n, const oq_attr *a);
 oq_status oq_pass_drop_attr(oq_graph *g, oq_node_id n, const char *name);
 
-/* An initializer of this graph or one around it. */
+/* An initializer of this graph or one around it that is no input as well. */
 bool oq_pass_is_const(const oq_graph *g, oq_value_id v);
 const oq_type *oq_pass_const_type(const oq_graph *g, oq_value_id v);
 /* Its numbers; false if it is none, or its bytes are not numbers. */
@@ -67,7 +67,8 @@ bool oq_pass_shape(oq_shape *out, const oq_type *const *types, oq_value_id v);
  * reads output 0 of `first`, whose only use that is. */
 oq_status oq_pass_absorb(oq_graph *g, oq_node_id first, oq_node_id last);
 
-/* A buffer for new numbers of a constant, with the store behind it. */
+/* A buffer for new numbers of a constant, with the store behind it.  Records no
+ * finding: a pass can do without. */
 typedef struct oq_pass_numbers {
   oq_tensor t;
   oq_store *store;

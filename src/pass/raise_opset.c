@@ -41,6 +41,7 @@ typedef struct raiser {
   OQ_VEC(place) places;
   OQ_VEC(operator_use) ops; /* each operator of the default domain once */
   oq_name *rule_names;      /* of the operators of the rules */
+  oq_dtype floats;          /* see oq_raise */
   const char *held_by;      /* why `to` is lower than it was asked to be */
   oq_where held_at;
 } raiser;
@@ -114,6 +115,53 @@ static oq_status name_rules(raiser *r) {
   return OQ_OK;
 }
 
+/* ---- the type of floats ---------------------------------------------------
+ */
+static bool is_other_float(int64_t t) {
+  return t > 0 && t < 32 && t != OQ_DT_F32 &&
+         oq_dtype_in((int32_t)t, OQ_DTM_FLOAT);
+}
+
+/* Attributes whose number is that of an element type. */
+static bool names_type(const oq_graph *g, const oq_attr *a) {
+  const char *const name = oq_names_text(g->model->names, a->name);
+
+  return a->kind == OQ_ATTR_I64 &&
+         (strcmp(name, "to") == 0 || strcmp(name, "dtype") == 0);
+}
+
+static bool names_other_float(const oq_graph *g, const oq_node *n) {
+  for (uint32_t i = 0; i < n->n_attrs; i++) {
+    const oq_attr *const a = &n->attrs[i];
+    if (names_type(g, a) && is_other_float(a->u.i64)) return true;
+    if (a->kind == OQ_ATTR_TENSOR && a->u.tensor->type != NULL &&
+        is_other_float((int64_t)a->u.tensor->type->dtype))
+      return true;
+  }
+  return false;
+}
+
+static bool has_other_float(const place *p) {
+  for (uint32_t i = 0; i < p->uses.n; i++)
+    if (p->types[i] != NULL && is_other_float((int64_t)p->types[i]->dtype))
+      return true;
+  for (uint32_t i = 0; i < p->g->n_nodes; i++) {
+    const oq_node *const n = &p->g->nodes[i];
+    /* Operators of others may make what they like. */
+    if (!n->dead && (n->domain.i != 0 || names_other_float(p->g, n)))
+      return true;
+  }
+  return false;
+}
+
+/* In a model that has no floats but float32, a float of unknown type is one
+ * (behind operators that nobody knows no types are known). */
+static void settle_floats(raiser *r) {
+  r->floats = OQ_DT_F32;
+  for (uint32_t i = 0; i < r->places.n; i++)
+    if (has_other_float(&r->places.p[i])) r->floats = OQ_DT_NONE;
+}
+
 /* ---- how far --------------------------------------------------------------
  */
 static void hold(raiser *r, int64_t at, const oq_graph *g, oq_node_id id,
@@ -150,6 +198,7 @@ static oq_raise view_of(const raiser *r, const place *p, uint32_t node) {
                     .types = p->types,
                     .uses = p->uses,
                     .to = r->to,
+                    .floats = r->floats,
                     .env = r->env};
 }
 
@@ -273,6 +322,7 @@ oq_status oq_pass_raise_opset(oq_model_ir *m, const oq_pass_options *o,
   OQ_TRY(collect_places(&r));
   OQ_TRY(collect_ops(&r));
   OQ_TRY(name_rules(&r));
+  settle_floats(&r);
   settle_target(&r);
   warn_held(&r, wanted);
   return r.to > r.from ? carry_out(&r, changed) : OQ_OK;

@@ -21,10 +21,11 @@ static const oq_type *type_of(const oq_raise *r, oq_value_id v) {
   return t != NULL && t->kind == OQ_TYPE_TENSOR ? t : NULL;
 }
 
+/* For inputs that must be floats; NONE if it is not known of which type. */
 static oq_dtype dtype_of(const oq_raise *r, uint32_t slot) {
   const oq_type *const t = type_of(r, oq_pass_in(node_of(r), slot));
 
-  return t != NULL ? t->dtype : OQ_DT_NONE;
+  return t != NULL && t->dtype != OQ_DT_NONE ? t->dtype : r->floats;
 }
 
 /* "<node>_<what>", for new values. */
@@ -161,6 +162,92 @@ static oq_status dropout_mask(const oq_raise *r) {
   OQ_TRY(oq_edit_set_output(r->g, r->id, 1, flags));
   OQ_TRY(oq_attr_i64(r->g->model, &to, "to", (int64_t)dtype_of(r, 0)));
   return new_node(r, "Cast", &flags, 1, mask, &to);
+}
+
+/* x * scale + bias by channel: an operator that opset 10 no longer had. */
+static bool scaler_known(const oq_raise *r) {
+  const oq_attr *const bias = oq_node_attr(r->g, node_of(r), "bias");
+
+  return bias != NULL && bias->kind == OQ_ATTR_F32S &&
+         dtype_of(r, 0) == OQ_DT_F32;
+}
+
+/* The node becomes Mul, and an Add behind it takes its result over. */
+static oq_status scale_and_shift(const oq_raise *r, double scale,
+                                 const oq_ctensor *shift) {
+  const oq_value_id y = node_of(r)->out[0];
+  oq_value_id scaled, by, factor;
+
+  OQ_TRY(
+      oq_pass_add_scalar(&factor, r->g, hint(r, "scale"), shift->dtype, scale));
+  OQ_TRY(oq_edit_add_const(r->g, &by, hint(r, "bias"), shift));
+  OQ_TRY(new_value(&scaled, r, "scaled"));
+  OQ_TRY(oq_edit_set_op(r->g, r->id, "", "Mul"));
+  OQ_TRY(oq_edit_set_attrs(r->g, r->id, NULL, 0));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, factor));
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 0, scaled));
+  return new_node(r, "Add", (const oq_value_id[]){scaled, by}, 2, y, NULL);
+}
+
+static oq_status scaler_parts(const oq_raise *r) {
+  const oq_attr *const bias = oq_node_attr(r->g, node_of(r), "bias");
+  const oq_ctensor shift = {.dtype = OQ_DT_F32,
+                            .shape = {.rank = 3, .dim = {bias->count, 1, 1}},
+                            .size = bias->count * sizeof *bias->u.f32s,
+                            .data = bias->u.f32s};
+
+  return scale_and_shift(r, (double)oq_pass_f32(r->g, node_of(r), "scale", 1),
+                         &shift);
+}
+
+static bool affine_known(const oq_raise *r) {
+  return dtype_of(r, 0) == OQ_DT_F32;
+}
+
+static oq_status affine_parts(const oq_raise *r) {
+  const float beta = oq_pass_f32(r->g, node_of(r), "beta", 0);
+  const oq_ctensor shift = {
+      .dtype = OQ_DT_F32, .size = sizeof beta, .data = &beta};
+
+  return scale_and_shift(r, (double)oq_pass_f32(r->g, node_of(r), "alpha", 1),
+                         &shift);
+}
+
+/* Cuts off left, top, right, bottom; or what is left is `scale` high and wide.
+ * Gone with opset 10, too. */
+static bool crop_known(const oq_raise *r) {
+  const oq_attr *const border = oq_node_attr(r->g, node_of(r), "border");
+  const oq_attr *const scale = oq_node_attr(r->g, node_of(r), "scale");
+
+  if (border == NULL || border->kind != OQ_ATTR_I64S || border->count != 4)
+    return false;
+  for (uint32_t i = 0; i < 4; i++)
+    if (border->u.i64s[i] < 0 || border->u.i64s[i] > INT32_MAX) return false;
+  if (scale == NULL) return true;
+  return scale->kind == OQ_ATTR_I64S && scale->count == 2 &&
+         scale->u.i64s[0] >= 0 && scale->u.i64s[0] <= INT32_MAX &&
+         scale->u.i64s[1] >= 0 && scale->u.i64s[1] <= INT32_MAX;
+}
+
+static oq_status crop_slice(const oq_raise *r) {
+  const int64_t *const by = oq_node_attr(r->g, node_of(r), "border")->u.i64s;
+  const oq_attr *const scale = oq_node_attr(r->g, node_of(r), "scale");
+  const int64_t starts[2] = {by[1], by[0]}, axes[2] = {2, 3};
+  int64_t ends[2] = {-by[3], -by[2]};
+  oq_value_id v;
+
+  for (uint32_t i = 0; i < 2; i++) {
+    if (scale != NULL) ends[i] = starts[i] + scale->u.i64s[i];
+    if (scale == NULL && ends[i] == 0) ends[i] = INT64_MAX;
+  }
+  OQ_TRY(oq_edit_set_op(r->g, r->id, "", "Slice"));
+  OQ_TRY(oq_pass_add_i64s(&v, r->g, hint(r, "starts"), starts, 2));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 1, v));
+  OQ_TRY(oq_pass_add_i64s(&v, r->g, hint(r, "ends"), ends, 2));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 2, v));
+  OQ_TRY(oq_pass_add_i64s(&v, r->g, hint(r, "axes"), axes, 2));
+  OQ_TRY(oq_edit_set_input(r->g, r->id, 3, v));
+  return oq_edit_set_attrs(r->g, r->id, NULL, 0);
 }
 
 /* ---- 11 -------------------------------------------------------------------
@@ -470,6 +557,9 @@ static oq_status dft_axis(const oq_raise *r) {
 
 /* ---- 21: GroupNormalization -----------------------------------------------
  */
+/* A list of this length is made. */
+#define MAX_CHANNELS (INT64_C(1) << 24)
+
 /* Scale and bias by channel, not by group. */
 static bool groups_known(const oq_raise *r) {
   const oq_node *const n = node_of(r);
@@ -477,7 +567,8 @@ static bool groups_known(const oq_raise *r) {
   const oq_type *const x = type_of(r, oq_pass_in(n, 0));
 
   if (x == NULL || !x->has_rank || x->rank < 2 || x->dim[1].size <= 0 ||
-      groups <= 0 || x->dim[1].size % groups != 0)
+      x->dim[1].size > MAX_CHANNELS || groups <= 0 ||
+      x->dim[1].size % groups != 0)
     return false;
   for (uint32_t i = 1; i <= 2; i++) {
     const oq_type *const t = oq_pass_const_type(r->g, oq_pass_in(n, i));
@@ -523,6 +614,9 @@ static const oq_raise_rule rules[] = {
     {10, "TopK", NULL, topk_input},
     {10, "Upsample", NULL, upsample_resize},
     {10, "Dropout", mask_known, dropout_mask},
+    {10, "ImageScaler", scaler_known, scaler_parts},
+    {10, "Affine", affine_known, affine_parts},
+    {10, "Crop", crop_known, crop_slice},
     {11, "Resize", NULL, resize_form},
     {11, "Clip", clip_known, clip_inputs},
     {11, "Pad", pad_known, pad_inputs},
@@ -561,6 +655,9 @@ const oq_raise_rule *oq_raise_rules(uint32_t *n) {
 
 const char *oq_raise_name(const char *op, int64_t opset) {
   if (strcmp(op, "Upsample") == 0 && opset >= 10) return "Resize";
+  if (strcmp(op, "ImageScaler") == 0 && opset >= 10) return "Mul";
+  if (strcmp(op, "Affine") == 0 && opset >= 10) return "Mul";
+  if (strcmp(op, "Crop") == 0 && opset >= 10) return "Slice";
   if (strcmp(op, "Scatter") == 0 && opset >= 11) return "ScatterElements";
   return op;
 }

@@ -11,6 +11,7 @@ typedef struct oq_raise {
   const oq_type *const *types; /* by value id, for values that there were */
   oq_pass_uses uses;           /* the same */
   int64_t to;                  /* opset to reach */
+  oq_dtype floats; /* of which type all floats are; NONE: of several */
   const oq_env *env;
 } oq_raise;
 
@@ -24,7 +25,8 @@ typedef struct oq_raise_rule {
 
 /* In order of `at`. */
 const oq_raise_rule *oq_raise_rules(uint32_t *n);
-/* Name of the operator at `opset`, where it was renamed; else `op`. */
+/* Name of the operator at `opset`, where it was renamed or replaced; else `op`.
+ */
 const char *oq_raise_name(const char *op, int64_t opset);
 /* An operator of the standard of which nothing changes up to opset 27 but what
  * the rules say, whether this build can run it or not. */
