@@ -448,6 +448,50 @@ static bool give_up(placer *p, oq_node_id n, const char *why) {
   return true;
 }
 
+/* Does what n computes go through a pooling before the next layer?  The runtime
+ * would move the Q from behind such a float pooling to before it, and run the
+ * pooling on integers in the layout in which it is slowest. */
+#define LOOK_AHEAD 8
+static bool meets_pooling(const placer *p, oq_node_id n, uint32_t depth) {
+  const oq_value_id v = result_of(p, n, 0);
+
+  if (depth == 0) return true;
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
+    const oq_node_id next = p->uses.use[u].node;
+    const oq_profile_rule *rule =
+        oq_node_ok(next) ? plan_of(p, next)->rule : NULL;
+
+    if (!rule || is_linear(p, next)) continue;
+    if ((rule->pools && rule->same_params) || meets_pooling(p, next, depth - 1))
+      return true;
+  }
+  return false;
+}
+
+/* Nothing but moves between v and the graph's inputs or a float node. */
+static bool comes_as_float(const placer *p, oq_value_id v,
+                           const oq_node_id *owner) {
+  while (is_integer(p, owner[v.i])) {
+    if (!plan_of(p, owner[v.i])->rule->same_params) return false;
+    v = oq_graph_node(p->g, owner[v.i])->in[0];
+  }
+  return true;
+}
+
+/* First layers that would be slower on integers, as long as floats reach
+ * them. */
+static void keep_slow_ends(placer *p, const oq_node_id *owner) {
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node_id n = p->order[i];
+    const oq_profile_rule *rule = plan_of(p, n)->rule;
+
+    if (!is_integer(p, n) || !is_linear(p, n) || !rule->slower) continue;
+    if (!comes_as_float(p, oq_graph_node(p->g, n)->in[0], owner)) continue;
+    const char *why = rule->slower(p->g, n);
+    if (why && !meets_pooling(p, n, LOOK_AHEAD)) (void)give_up(p, n, why);
+  }
+}
+
 /* Takes back what lies between float neighbours, forwards for inputs and
  * backwards for results, until nothing changes. */
 static void settle(placer *p, const oq_node_id *owner) {
@@ -622,6 +666,7 @@ oq_status oq_place(oq_placement *out, const oq_place_input *in) {
   OQ_TRY(find_carriers(&p));
   for (uint32_t i = 0; i < p.n_order; i++) pair_bias(&p, p.order[i]);
   OQ_TRY(owners(&p, &owner));
+  keep_slow_ends(&p, owner);
   settle(&p, owner);
   place_values(&p);
   return OQ_OK;

@@ -78,6 +78,9 @@ typedef struct oq_profile_rule {
   /* Further conditions; NULL = none.  Returns NULL if fine, else the reason. */
   const char *(*refuse)(const oq_graph *g, oq_node_id n,
                         const oq_type *const *types);
+  /* NULL, or why the node is slower on integers where its data come as floats
+   * anyway: the first layers of a network. */
+  const char *(*slower)(const oq_graph *g, oq_node_id n);
 } oq_profile_rule;
 
 /* An operator that a Q makes redundant if its range lies inside the bounds. */
