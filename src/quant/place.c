@@ -448,26 +448,6 @@ static bool give_up(placer *p, oq_node_id n, const char *why) {
   return true;
 }
 
-/* Does what n computes go through a pooling before the next layer?  The runtime
- * would move the Q from behind such a float pooling to before it, and run the
- * pooling on integers in the layout in which it is slowest. */
-#define LOOK_AHEAD 8
-static bool meets_pooling(const placer *p, oq_node_id n, uint32_t depth) {
-  const oq_value_id v = result_of(p, n, 0);
-
-  if (depth == 0) return true;
-  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
-    const oq_node_id next = p->uses.use[u].node;
-    const oq_profile_rule *rule =
-        oq_node_ok(next) ? plan_of(p, next)->rule : NULL;
-
-    if (!rule || is_linear(p, next)) continue;
-    if ((rule->pools && rule->same_params) || meets_pooling(p, next, depth - 1))
-      return true;
-  }
-  return false;
-}
-
 /* Nothing but moves between v and the graph's inputs or a float node. */
 static bool comes_as_float(const placer *p, oq_value_id v,
                            const oq_node_id *owner) {
@@ -488,7 +468,7 @@ static void keep_slow_ends(placer *p, const oq_node_id *owner) {
     if (!is_integer(p, n) || !is_linear(p, n) || !rule->slower) continue;
     if (!comes_as_float(p, oq_graph_node(p->g, n)->in[0], owner)) continue;
     const char *why = rule->slower(p->g, n);
-    if (why && !meets_pooling(p, n, LOOK_AHEAD)) (void)give_up(p, n, why);
+    if (why) (void)give_up(p, n, why);
   }
 }
 
@@ -640,6 +620,20 @@ static void place_values(placer *p) {
   }
   settle_groups(p);
   raise_barriers(p);
+  hold_back(p);
+}
+
+/* The runtime moves a Q from behind a float pooling to before it, and runs the
+ * pooling on integers in the layout in which that is slowest. */
+static void hold_back(placer *p) {
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node *node = oq_graph_node(p->g, p->order[i]);
+    const oq_node_plan *plan = plan_of(p, p->order[i]);
+
+    if (plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->pools &&
+        plan->rule->same_params && node->n_out > 0)
+      p->out->values[node->out[0].i].hold_back = true;
+  }
 }
 
 static oq_status tables(placer *p) {

@@ -141,6 +141,7 @@ typedef struct oq_node_plan {
 typedef struct oq_value_plan {
   bool quantized; /* gets Q and DQ */
   bool all_uses;  /* every use reads the DQ: its producer needs the Q */
+  bool hold_back; /* its Q must stay where it is: written per axis */
   uint32_t group; /* values of one group share parameters; OQ_NONE */
 } oq_value_plan;
 

@@ -133,22 +133,52 @@ static oq_status split_producer(rewriter *r, oq_value_id *raw, oq_value_id v) {
   return oq_edit_set_output(r->g, value.producer, value.producer_slot, *raw);
 }
 
+/* Scale and zero point of a group once per channel, all equal: the runtime does
+ * not move such a Q, and the numbers are the same. */
+static oq_status channel_constants(rewriter *r, oq_value_id *scale,
+                                   oq_value_id *zero, oq_value_id v,
+                                   uint32_t n) {
+  const oq_qparam q = r->in->params[value_plan(r, v)->group].q;
+  const char *base = oq_value_text(r->g, v);
+  float *s = OQ_NEW_N(r->arena, float, n);
+
+  if (!s) return no_memory(r);
+  for (uint32_t i = 0; i < n; i++) s[i] = q.scale;
+  OQ_TRY(add_floats(r, scale, base, "_scale", s, n, false));
+  return add_zeros(r, zero, base, r->in->activation->dtype, q.zero, n, false);
+}
+
+/* Channels of v where its Q must be written per channel; 0 = need not, or the
+ * number is not known. */
+static uint32_t held_channels(const rewriter *r, oq_value_id v) {
+  const oq_type *t = r->in->types[v.i];
+
+  if (!value_plan(r, v)->hold_back || value_plan(r, v)->all_uses) return 0;
+  if (!t || !t->has_rank || t->rank < 2) return 0;
+  return t->dim[1].size > 0 && t->dim[1].size <= INT32_MAX
+             ? (uint32_t)t->dim[1].size
+             : 0;
+}
+
 static oq_status quantize_value(rewriter *r, oq_value_id v) {
   const oq_value_plan *plan = value_plan(r, v);
   const char *base = oq_value_text(r->g, v);
   const oq_type *type = r->in->types[v.i];
-  const uint32_t group = plan->group;
-  oq_value_id from = v, to = v, codes;
+  const uint32_t group = plan->group, channels = held_channels(r, v);
+  oq_value_id from = v, to = v, codes, scale, zero;
 
   OQ_TRY(group_constants(r, group));
+  scale = r->group_scale[group];
+  zero = r->group_zero[group];
+  if (channels > 0) OQ_TRY(channel_constants(r, &scale, &zero, v, channels));
   if (plan->all_uses)
     OQ_TRY(split_producer(r, &from, v));
   else
     OQ_TRY(add_value(r, &to, base, "_dequantized", type, OQ_DT_F32));
   OQ_TRY(
       add_value(r, &codes, base, "_quantized", type, r->in->activation->dtype));
-  OQ_TRY(add_linear(r, "QuantizeLinear", base, from, r->group_scale[group],
-                    r->group_zero[group], codes, -1));
+  OQ_TRY(add_linear(r, "QuantizeLinear", base, from, scale, zero, codes,
+                    channels > 0 ? 1 : -1));
   OQ_TRY(add_linear(r, "DequantizeLinear", base, codes, r->group_scale[group],
                     r->group_zero[group], to, -1));
   r->dequantized[v.i] = to;
