@@ -605,6 +605,19 @@ static void raise_barriers(placer *p) {
   }
 }
 
+/* The runtime moves a Q from behind a float pooling to before it, and runs the
+ * pooling on integers in the layout in which that is slowest. */
+static void hold_back(placer *p) {
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node *node = oq_graph_node(p->g, p->order[i]);
+    const oq_node_plan *plan = plan_of(p, p->order[i]);
+
+    if (plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->pools &&
+        plan->rule->same_params && node->n_out > 0)
+      p->out->values[node->out[0].i].hold_back = true;
+  }
+}
+
 /* A product whose result stays float leaves the clamps behind it alone. */
 static void place_values(placer *p) {
   for (uint32_t v = 0; v < p->g->n_values; v++)
@@ -621,19 +634,6 @@ static void place_values(placer *p) {
   settle_groups(p);
   raise_barriers(p);
   hold_back(p);
-}
-
-/* The runtime moves a Q from behind a float pooling to before it, and runs the
- * pooling on integers in the layout in which that is slowest. */
-static void hold_back(placer *p) {
-  for (uint32_t i = 0; i < p->n_order; i++) {
-    const oq_node *node = oq_graph_node(p->g, p->order[i]);
-    const oq_node_plan *plan = plan_of(p, p->order[i]);
-
-    if (plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->pools &&
-        plan->rule->same_params && node->n_out > 0)
-      p->out->values[node->out[0].i].hold_back = true;
-  }
 }
 
 static oq_status tables(placer *p) {
