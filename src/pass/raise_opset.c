@@ -1,6 +1,5 @@
 /* pass/raise_opset.c - brings the nodes of the main graph and of all bodies to
- * a newer opset of the default domain.  Local functions have imports of their
- * own and stay as they are. */
+ * a newer opset of the default domain. */
 #include <string.h>
 
 #include "base/limits.h"
@@ -292,11 +291,6 @@ static oq_status carry_out(raiser *r, uint32_t *changed) {
   if (r->m->ir_version < ir) r->m->ir_version = ir;
   unbind(r);
   (*changed)++;
-  if (r->m->n_functions > 0)
-    oq_warn(r->env->diags, "opset.functions", NULL,
-            "the opset becomes %lld, but local functions keep theirs; some "
-            "runtimes want both to be the same",
-            (long long)r->to);
   return OQ_OK;
 }
 
@@ -309,6 +303,20 @@ static oq_status refuse_old(const raiser *r) {
                  (long long)r->from, OLDEST_OPSET);
 }
 
+/* The nodes of a local function mean what the opset that it imports says; that
+ * must be the model's, or one with the same operators.  Functions are kept as
+ * they came, so nobody has looked whether that would still be so. */
+static oq_status leave_functions(const raiser *r, int64_t wanted) {
+  oq_where w = OQ_WHERE_INIT;
+
+  w.hint = "inline the local functions first";
+  oq_warn(r->env->diags, "opset.functions", &w,
+          "the opset stays at %lld instead of %lld: the model has local "
+          "functions of the older one",
+          (long long)r->from, (long long)wanted);
+  return OQ_OK;
+}
+
 oq_status oq_pass_raise_opset(oq_model_ir *m, const oq_pass_options *o,
                               uint32_t *changed, const oq_env *e) {
   raiser r = {.m = m, .env = e, .from = oq_ir_opset(m, (oq_name){0})};
@@ -318,6 +326,8 @@ oq_status oq_pass_raise_opset(oq_model_ir *m, const oq_pass_options *o,
   if (r.from == 0) return OQ_OK; /* nothing of the default domain in it */
   if (r.from < OLDEST_OPSET) return refuse_old(&r);
   if (r.from >= wanted) return OQ_OK;
+  if (m->has_functions || m->n_functions > 0)
+    return leave_functions(&r, wanted);
   r.to = wanted;
   OQ_TRY(collect_places(&r));
   OQ_TRY(collect_ops(&r));

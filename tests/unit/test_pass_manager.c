@@ -261,7 +261,7 @@ static void new_constants_need_ir_4(void **state) {
   close_all(&f);
 }
 
-static void functions_are_named(void **state) {
+static void functions_hold(void **state) {
   static const oq_name function[2];
   fixture f;
 
@@ -271,6 +271,7 @@ static void functions_are_named(void **state) {
   f.b.ir->functions = function;
   f.b.ir->n_functions = 1;
   assert_int_equal(run(&f, NULL), OQ_OK);
+  assert_int_equal(opset(&f), 12);
   assert_true(was_said(&f, "opset.functions", "local functions"));
   close_all(&f);
 }
@@ -378,7 +379,7 @@ int main(void) {
       cmocka_unit_test(other_domains_do_not),
       cmocka_unit_test(nodes_hold),
       cmocka_unit_test(new_constants_need_ir_4),
-      cmocka_unit_test(functions_are_named),
+      cmocka_unit_test(functions_hold),
       cmocka_unit_test(what_fails_stays),
       cmocka_unit_test(memory_may_end_anywhere),
       cmocka_unit_test(time_is_linear),
