@@ -105,6 +105,8 @@ typedef struct oq_quant_facts {
   int32_t (*data_axis)(const void *params, uint32_t data_rank);
   bool has_range; /* the output range is known beforehand ... */
   float lo, hi;   /* ... and it is this (Sigmoid: 0..1) */
+  /* Relative errors of the input become absolute ones of the output. */
+  bool relative;
   /* NULL, or the class where attributes decide it (Resize: nearest
    * neighbours only move values); `cls` is then right for all of them. */
   oq_quant_class (*refine)(const void *params);

@@ -221,6 +221,47 @@ static void keep_ends(placer *p) {
   }
 }
 
+/* A logarithm turns relative errors into absolute ones, and a grid with one
+ * step for all values has none to offer for small ones: the layers that feed a
+ * logarithm (the transform and the filter bank before a log spectrum) stay
+ * float.  Functions of a bounded range in between stand for a normalisation,
+ * behind which absolute errors matter again. */
+#define LAYERS_BEFORE_LOG 2
+
+static void shun_before_log(placer *p, uint8_t *layers, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  oq_node_plan *plan = plan_of(p, n);
+  uint8_t left = 0;
+
+  for (uint32_t k = 0; k < node->n_out; k++)
+    if (oq_value_ok(node->out[k]) && layers[node->out[k].i] > left)
+      left = layers[node->out[k].i];
+  if (node->def && node->def->quant.relative) left = LAYERS_BEFORE_LOG + 1;
+  if (left == 0 || !node->def ||
+      (node->def->quant.has_range && class_of(p, n) != OQ_Q_CLAMP))
+    return;
+  if (is_linear(p, n)) {
+    left--;
+    if (left > 0 && plan->fate == OQ_FATE_INTEGER) {
+      plan->fate = OQ_FATE_FLOAT;
+      plan->why = "its result goes through a logarithm";
+    }
+  }
+  for (uint32_t i = 0; i < node->n_in; i++)
+    if (oq_value_ok(node->in[i]) && carries_data(p, n, i) &&
+        layers[node->in[i].i] < left)
+      layers[node->in[i].i] = left;
+}
+
+static oq_status shun_logarithms(placer *p) {
+  uint8_t *layers = OQ_NEW_N(p->in->arena, uint8_t, p->g->n_values);
+
+  if (!layers) return oq_fail_memory(p->in->env->diags);
+  for (uint32_t i = p->n_order; i-- > 0;)
+    shun_before_log(p, layers, p->order[i]);
+  return OQ_OK;
+}
+
 /* ---- clamps ----------------------------------------------------------- */
 static bool only_use(const placer *p, oq_value_id v, oq_use *use) {
   if (oq_uses_count(&p->uses, v) != 1) return false;
@@ -495,9 +536,23 @@ static void settle(placer *p, const oq_node_id *owner) {
 }
 
 /* ---- values and groups ------------------------------------------------ */
+/* The runtime makes one layer of a product of matrices and the addition behind
+ * it, even of one that is no bias; with a Q between them it cannot. */
+static bool would_be_fused(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_node_plan *plan = plan_of(p, n);
+  const oq_type *t = p->in->types[node->in[0].i];
+  oq_use use;
+
+  return plan->rule->bias_op && !oq_node_ok(plan->partner) &&
+         only_use(p, node->out[0], &use) &&
+         strcmp(oq_node_op(p->g, use.node), plan->rule->bias_op) == 0 && t &&
+         t->has_rank && t->rank == 2;
+}
+
 static bool needs_q(const placer *p, oq_node_id n) {
   return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED ||
-         result_wanted(p, n, true);
+         result_wanted(p, n, true) || would_be_fused(p, n);
 }
 
 static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
@@ -657,6 +712,7 @@ oq_status oq_place(oq_placement *out, const oq_place_input *in) {
   OQ_TRY(tables(&p));
   judge(&p);
   keep_ends(&p);
+  OQ_TRY(shun_logarithms(&p));
   OQ_TRY(find_carriers(&p));
   for (uint32_t i = 0; i < p.n_order; i++) pair_bias(&p, p.order[i]);
   OQ_TRY(owners(&p, &owner));
