@@ -40,6 +40,7 @@ oq_status oq_model_prepare(oq_model **out, oq_model *m,
     return s;
   }
   OQ_TRY(oq_model_wrap(&made, m->cx, ir));
+  made->prepared = true;
   s = carry_overrides(made, m);
   if (s != OQ_OK) {
     oq_model_destroy(made);
