@@ -42,7 +42,8 @@ typedef struct oq_node_report {
   int quantized;   /* it will run on integers */
   const char *why; /* one line; always set */
   uint64_t macs;   /* per sample; 0 = none, or shape unknown */
-  uint64_t weight_elements, weight_bytes;
+  uint64_t weight_elements, weight_bytes; /* bytes once converted */
+  uint64_t param_elements, param_bytes;   /* constants it reads, as they are */
 } oq_node_report;
 
 /* One per quantized value. */

@@ -6,6 +6,33 @@
 #include "api/api.h"
 #include "quant/quant.h"
 
+/* What a plan without statistics knows of sizes: those that were fixed for
+ * runs.  The types belong to `m`, so they are taken back afterwards. */
+static void swap_input_types(oq_graph *g, const oq_model *m,
+                             const oq_type **types) {
+  for (uint32_t i = 0; i < m->n_feeds; i++) {
+    const oq_type *old = oq_graph_value(g, m->feeds[i])->type;
+
+    oq_edit_set_type(g, m->feeds[i], types[i]);
+    types[i] = old;
+  }
+}
+
+static oq_status plan(const oq_quantize_report **report, oq_model_ir *ir,
+                      const oq_model *m, const oq_quantize_options *opt) {
+  oq_context *cx = m->cx;
+  const oq_mark mark = oq_arena_mark(cx->scratch);
+  const oq_type **types =
+      OQ_COPY_N(cx->scratch, const oq_type *, m->feed_types, m->n_feeds);
+
+  if (!types && m->n_feeds > 0) return oq_fail_memory(cx->diags);
+  swap_input_types(ir->main, m, types);
+  const oq_status s = oq_quantize_ir(ir, report, NULL, opt, &cx->env);
+  swap_input_types(ir->main, m, types);
+  oq_arena_rewind(cx->scratch, mark);
+  return s;
+}
+
 /* Copies the graph; the prepared model stays as it is. */
 static oq_status quantize(oq_model **out, const oq_quantize_report **report,
                           const oq_model *prepared, const oq_stats *s,
@@ -17,7 +44,8 @@ static oq_status quantize(oq_model **out, const oq_quantize_report **report,
   OQ_TRY(oq_ir_clone(&ir, prepared->ir, &cx->env));
   oq_status status = oq_ops_bind(ir, &cx->env);
   if (status == OQ_OK)
-    status = oq_quantize_ir(ir, report, s ? s->core : NULL, opt, &cx->env);
+    status = s ? oq_quantize_ir(ir, report, s->core, opt, &cx->env)
+               : plan(report, ir, prepared, opt);
   if (status != OQ_OK) {
     oq_ir_destroy(ir);
     return status;

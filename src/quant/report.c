@@ -55,6 +55,25 @@ static uint64_t weight_elements(const reporter *r, oq_node_id id) {
   return total;
 }
 
+static void count_params(oq_node_report *out, const reporter *r,
+                         oq_node_id id) {
+  const oq_node *n = oq_graph_node(r->g, id);
+
+  for (uint32_t i = 0; i < n->n_in; i++) {
+    const oq_type *t;
+    oq_shape s;
+    size_t count, bytes;
+
+    if (!oq_value_is_const(r->g, n->in[i])) continue;
+    t = r->g->values[n->in[i].i].konst->type;
+    if (!oq_type_shape(&s, t) || oq_shape_count(&count, &s) != OQ_OK ||
+        oq_shape_bytes(&bytes, &s, (int32_t)t->dtype) != OQ_OK)
+      continue;
+    out->param_elements += count;
+    out->param_bytes += bytes;
+  }
+}
+
 static bool is_integer(oq_fate f) {
   return f == OQ_FATE_INTEGER || f == OQ_FATE_BIAS || f == OQ_FATE_ABSORBED;
 }
@@ -79,6 +98,7 @@ static oq_status report_nodes(reporter *r) {
     n->macs = macs_of(r, &r->g->nodes[i]);
     n->weight_elements = weight_elements(r, id);
     n->weight_bytes = n->weight_elements * (n->quantized ? 1 : 4);
+    count_params(n, r, id);
     r->out->n_eligible += plan->eligible;
     r->out->n_quantized += (size_t)n->quantized;
     *(n->quantized ? &r->out->macs_int8 : &r->out->macs_float) += n->macs;
