@@ -1,6 +1,6 @@
 /* cmd_inspect.c - what a model or a statistics file holds. */
 #include <errno.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -30,14 +30,27 @@ typedef struct totals {
   uint64_t params, bytes, macs, macs_quantizable, nodes, quantizable;
 } totals;
 
+/* A node of the file with what would become of it. */
+typedef struct row {
+  const oq_node_report *n;
+  bool quantizable;
+  const char *why;
+} row;
+
 typedef struct job {
   const inspect_options *o;
   const char *path;
   oq_work w;
-  oq_model *model, *prepared, *planned;
+  oq_model *model;
+  struct stage {
+    oq_model *prepared, *planned;
+    const oq_quantize_report *report;
+  } given,   /* the graph as it is in the file */
+      ready; /* as it would be quantized */
   oq_stats *stats;
   const oq_model_info *info;
-  const oq_quantize_report *report; /* NULL: it could not be prepared */
+  row *rows;         /* one per node of `given` */
+  bool batch_of_one; /* a free batch size was taken to be 1 */
 } job;
 
 /* ---- a statistics file ----------------------------------------------------
@@ -110,28 +123,163 @@ static int inspect_stats(job *k) {
 
 /* ---- a model --------------------------------------------------------------
  */
-/* A model that is quantized already, or that no pass understands, can still be
- * described; then there is no list of nodes. */
-static int make_plan(job *k) {
+/* MACs are counted for one sample: a first size that is free is taken to be 1
+ * where nothing else is. */
+static int fix_batch(job *k, oq_model *m) {
+  for (size_t i = 0; i < k->info->n_inputs; i++) {
+    const oq_value_info *v = &k->info->inputs[i];
+    int64_t dim[OQ_MAX_RANK];
+    bool fixed = v->has_rank && v->rank > 0;
+
+    for (uint32_t d = 0; d < v->rank; d++) {
+      dim[d] = v->dim[d].size;
+      fixed = fixed && (d == 0 ? dim[d] < 0 : dim[d] >= 0);
+    }
+    if (!fixed) continue;
+    dim[0] = 1;
+    OQ_DO(oq_work_exit(&k->w, oq_model_set_shape(m, v->name, dim, v->rank)));
+    k->batch_of_one = true;
+  }
+  return OQ_EXIT_DONE;
+}
+
+static int make_stage(struct stage *out, job *k, const oq_opt_list *skip) {
   oq_plan_options plan = k->o->plan;
 
   plan.allow_partial = true;
-  OQ_DO(oq_plan_prepare(&k->prepared, &k->w, k->model, &plan));
-  return oq_plan_make(&k->planned, &k->report, &k->w, k->prepared, &plan);
+  if (skip) plan.no_pass = *skip;
+  OQ_DO(oq_plan_prepare(&out->prepared, &k->w, k->model, &plan));
+  OQ_DO(fix_batch(k, out->prepared));
+  return oq_plan_make(&out->planned, &out->report, &k->w, out->prepared, &plan);
 }
 
-static totals sum_up(const oq_quantize_report *r) {
+/* The passes that change what a node is called or does; the others only make
+ * the graph readable for this version. */
+static int make_stages(job *k) {
+  const char *const *pass = oq_prepare_pass_names();
+  oq_opt_list skip = {0};
+  int code = OQ_EXIT_DONE;
+
+  for (size_t i = 0; pass[i] && code == OQ_EXIT_DONE; i++)
+    if (strcmp(pass[i], "unlist_constants") != 0 &&
+        strcmp(pass[i], "raise_opset") != 0 && !oq_opt_append(&skip, pass[i]))
+      code = oq_work_no_memory();
+  /* What quantization cannot take can be described all the same. */
+  k->w.lenient = true;
+  if (code == OQ_EXIT_DONE) code = make_stage(&k->given, k, &skip);
+  if (code == OQ_EXIT_DONE) code = make_stage(&k->ready, k, NULL);
+  k->w.lenient = false;
+  free(skip.items);
+  return code == OQ_EXIT_INPUT ? OQ_EXIT_DONE : code;
+}
+
+/* ---- the same nodes before and after preparing ------------------------------
+ */
+typedef struct node_ref {
+  const oq_node_report *n;
+  size_t at;
+} node_ref;
+
+static int by_op_then_name(const void *a, const void *b) {
+  const node_ref *x = a, *y = b;
+  const int op = strcmp(x->n->op, y->n->op);
+
+  return op ? op : strcmp(x->n->name, y->n->name);
+}
+
+static int by_op_then_place(const void *a, const void *b) {
+  const node_ref *x = a, *y = b;
+  const int op = strcmp(x->n->op, y->n->op);
+
+  return op ? op : (x->at > y->at) - (x->at < y->at);
+}
+
+static node_ref *sorted(const oq_quantize_report *r,
+                        int (*order)(const void *, const void *)) {
+  node_ref *refs = calloc(r->n_nodes + 1, sizeof *refs);
+
+  for (size_t i = 0; refs && i < r->n_nodes; i++)
+    refs[i] = (node_ref){&r->nodes[i], i};
+  if (refs) qsort(refs, r->n_nodes, sizeof *refs, order);
+  return refs;
+}
+
+static size_t run_of(const node_ref *refs, size_t n, size_t from) {
+  size_t to = from;
+
+  while (to < n && strcmp(refs[to].n->op, refs[from].n->op) == 0) to++;
+  return to - from;
+}
+
+static void set_row(row *x, const oq_node_report *ready) {
+  x->quantizable = ready->quantized != 0;
+  x->why = ready->why;
+}
+
+/* A node without a name is called like its output, which may have changed: if
+ * an operator occurs as often as before, its nodes are the same in order. */
+static void match_by_count(job *k, const node_ref *a, size_t n,
+                           const node_ref *b, size_t m) {
+  for (size_t i = 0, j = 0; i < n && j < m;) {
+    const int order = strcmp(a[i].n->op, b[j].n->op);
+    const size_t run_a = run_of(a, n, i), run_b = run_of(b, m, j);
+
+    for (size_t x = 0; order == 0 && run_a == run_b && x < run_a; x++)
+      set_row(&k->rows[a[i + x].at], b[j + x].n);
+    if (order <= 0) i += run_a;
+    if (order >= 0) j += run_b;
+  }
+}
+
+static void match_by_name(job *k, const node_ref *ready, size_t m) {
+  for (size_t i = 0; i < k->given.report->n_nodes; i++) {
+    const node_ref key = {k->rows[i].n, 0};
+    const node_ref *found =
+        bsearch(&key, ready, m, sizeof *ready, by_op_then_name);
+
+    if (found) set_row(&k->rows[i], found->n);
+  }
+}
+
+static int match_nodes(job *k) {
+  const oq_quantize_report *a = k->given.report, *b = k->ready.report;
+  node_ref *given, *counted, *named;
+
+  if (!a) return OQ_EXIT_DONE;
+  k->rows = calloc(a->n_nodes + 1, sizeof *k->rows);
+  if (!k->rows) return oq_work_no_memory();
+  for (size_t i = 0; i < a->n_nodes; i++)
+    k->rows[i] = (row){&a->nodes[i], false,
+                       b ? "becomes part of its neighbours before"
+                         : "the model cannot be prepared"};
+  if (!b) return OQ_EXIT_DONE;
+  given = sorted(a, by_op_then_place);
+  counted = sorted(b, by_op_then_place);
+  named = sorted(b, by_op_then_name);
+  const bool ok = given && counted && named;
+  if (ok) {
+    match_by_count(k, given, a->n_nodes, counted, b->n_nodes);
+    match_by_name(k, named, b->n_nodes);
+  }
+  free(given);
+  free(counted);
+  free(named);
+  return ok ? OQ_EXIT_DONE : oq_work_no_memory();
+}
+
+static totals sum_up(const job *k) {
+  const oq_quantize_report *r = k->given.report;
   totals t = {0};
 
   for (size_t i = 0; r && i < r->n_nodes; i++) {
-    const oq_node_report *n = &r->nodes[i];
+    const row x = k->rows[i];
 
     t.nodes++;
-    t.params += n->weight_elements;
-    t.bytes += n->weight_bytes;
-    t.macs += n->macs;
-    t.quantizable += n->quantized != 0;
-    if (n->quantized) t.macs_quantizable += n->macs;
+    t.params += x.n->param_elements;
+    t.bytes += x.n->param_bytes;
+    t.macs += x.n->macs;
+    t.quantizable += x.quantizable;
+    if (x.quantizable) t.macs_quantizable += x.n->macs;
   }
   return t;
 }
@@ -175,27 +323,28 @@ static json_t *json_opsets(const oq_model_info *m) {
   return list;
 }
 
-static json_t *json_nodes(const oq_quantize_report *r) {
+static json_t *json_nodes(const job *k) {
+  const oq_quantize_report *r = k->given.report;
   json_t *list = json_array();
 
   for (size_t i = 0; r && i < r->n_nodes; i++) {
-    const oq_node_report *n = &r->nodes[i];
+    const row x = k->rows[i];
     json_t *j = json_object();
 
-    oq_json_text(j, "name", n->name);
-    oq_json_text(j, "op", n->op);
-    oq_json_count(j, "params", n->weight_elements);
-    oq_json_count(j, "bytes", n->weight_bytes);
-    oq_json_count(j, "macs", n->macs);
-    oq_json_bool(j, "quantizable", n->quantized);
-    oq_json_text(j, "why", n->why);
+    oq_json_text(j, "name", x.n->name);
+    oq_json_text(j, "op", x.n->op);
+    oq_json_count(j, "params", x.n->param_elements);
+    oq_json_count(j, "bytes", x.n->param_bytes);
+    oq_json_count(j, "macs", x.n->macs);
+    oq_json_bool(j, "quantizable", x.quantizable);
+    oq_json_text(j, "why", x.why);
     (void)json_array_append_new(list, j);
   }
   return list;
 }
 
 static json_t *json_totals(job *k) {
-  const totals t = sum_up(k->report);
+  const totals t = sum_up(k);
   json_t *j = json_object();
 
   oq_json_count(j, "nodes", t.nodes);
@@ -225,7 +374,8 @@ static int model_json(job *k) {
   oq_json_count(j, "file_nodes", m->n_nodes);
   oq_json_count(j, "functions", m->n_functions);
   oq_json_count(j, "quantize_nodes", m->n_quantize_nodes);
-  oq_json_put(j, "nodes", json_nodes(k->report));
+  oq_json_bool(j, "batch_of_one", k->batch_of_one);
+  oq_json_put(j, "nodes", json_nodes(k));
   oq_json_put(j, "totals", json_totals(k));
   oq_json_put(j, "warnings", json_incref(k->w.warnings));
   const int code = oq_work_print_json(j);
@@ -251,27 +401,29 @@ static void print_ports(const char *what, const oq_value_info *v, size_t n) {
   }
 }
 
-static void print_nodes(const oq_quantize_report *r) {
-  (void)printf("\n%-32s %-16s %8s %8s %8s  %s\n", "node (prepared graph)",
-               "operator", "params", "bytes", "MACs", "");
-  for (size_t i = 0; i < r->n_nodes; i++) {
-    const oq_node_report *n = &r->nodes[i];
+static void print_nodes(const job *k) {
+  (void)printf("\n%-32s %-16s %8s %8s %8s\n", "node", "operator", "params",
+               "bytes", k->batch_of_one ? "MACs (1)" : "MACs");
+  for (size_t i = 0; i < k->given.report->n_nodes; i++) {
+    const row x = k->rows[i];
+    const oq_node_report *n = x.n;
 
     oq_term_cell(stdout, n->name, 32);
     (void)putchar(' ');
     oq_term_cell(stdout, n->op, 16);
-    (void)printf(" %8s %8s %8s  %s: ", oq_term_count(n->weight_elements).s,
-                 oq_term_bytes(n->weight_bytes).s,
+    (void)printf(" %8s %8s %8s  %s: ",
+                 n->param_elements ? oq_term_count(n->param_elements).s : "",
+                 n->param_bytes ? oq_term_bytes(n->param_bytes).s : "",
                  n->macs ? oq_term_count(n->macs).s : "",
-                 n->quantized ? "int8" : "float");
-    oq_term_print(stdout, n->why);
+                 x.quantizable ? "int8" : "float");
+    oq_term_print(stdout, x.why);
     (void)putchar('\n');
   }
 }
 
 static void model_text(const job *k) {
   const oq_model_info *m = k->info;
-  const totals t = sum_up(k->report);
+  const totals t = sum_up(k);
 
   (void)printf("IR version %lld, opset", (long long)m->ir_version);
   for (size_t i = 0; i < m->n_opsets; i++) {
@@ -291,8 +443,8 @@ static void model_text(const job *k) {
   (void)putchar('\n');
   print_ports("inputs", m->inputs, m->n_inputs);
   print_ports("outputs", m->outputs, m->n_outputs);
-  if (!k->report) return;
-  print_nodes(k->report);
+  if (!k->given.report) return;
+  print_nodes(k);
   (void)printf("\n%llu nodes, %llu would run on integers; %s parameters, %s",
                (unsigned long long)t.nodes, (unsigned long long)t.quantizable,
                oq_term_count(t.params).s, oq_term_bytes(t.bytes).s);
@@ -306,7 +458,8 @@ static int inspect_model(job *k) {
   OQ_DO(oq_work_load(&k->model, &k->w, k->path));
   OQ_DO(oq_data_fix_shapes(&k->w, k->model, &k->o->data));
   OQ_DO(oq_work_exit(&k->w, oq_model_describe(&k->info, k->model)));
-  OQ_DO(make_plan(k));
+  OQ_DO(make_stages(k));
+  OQ_DO(match_nodes(k));
   if (k->o->common.json) return model_json(k);
   model_text(k);
   return OQ_EXIT_DONE;
@@ -316,7 +469,7 @@ static int inspect_model(job *k) {
  */
 /* The first bytes of a statistics file. */
 static bool is_stats(const char *path) {
-  static const char magic[] = "\tOQ_Stat1"; /* protobuf: field 1, 8 bytes */
+  static const char magic[] = "\tOQ_Stas1"; /* protobuf: field 1, 8 bytes */
   char head[sizeof magic - 1];
   FILE *f = fopen(path, "rb");
   const bool is = f && fread(head, 1, sizeof head, f) == sizeof head &&
@@ -341,8 +494,11 @@ static int run(void *options, const oq_opt_list *names) {
   if (code == OQ_EXIT_DONE)
     code = is_stats(k.path) ? inspect_stats(&k) : inspect_model(&k);
   oq_stats_destroy(k.stats);
-  oq_model_destroy(k.planned);
-  oq_model_destroy(k.prepared);
+  free(k.rows);
+  oq_model_destroy(k.given.planned);
+  oq_model_destroy(k.given.prepared);
+  oq_model_destroy(k.ready.planned);
+  oq_model_destroy(k.ready.prepared);
   oq_model_destroy(k.model);
   oq_work_close(&k.w);
   return code;

@@ -179,9 +179,7 @@ static oq_status write_stdout(void *user, const void *p, size_t n) {
 static int write_stream(oq_convert *c) {
   OQ_DO(
       oq_work_exit(&c->w, oq_model_save_stream(c->result, write_stdout, NULL)));
-  if (fflush(stdout) == 0) return OQ_EXIT_DONE;
-  oq_term_error(NULL, "writing to stdout: %s", strerror(errno));
-  return OQ_EXIT_SYSTEM;
+  return fflush(stdout) == 0 ? OQ_EXIT_DONE : oq_work_fail_stdout();
 }
 
 static int write_result(oq_convert *c) {

@@ -54,8 +54,8 @@ static const oq_command *find_command(const char *name) {
 /* Buffered output that cannot be written is noticed here at the latest. */
 static int flush(int code) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-  oq_term_error(NULL, "stdout cannot be written");
-  return code == OQ_EXIT_DONE ? OQ_EXIT_SYSTEM : code;
+  const int failed = oq_work_fail_stdout();
+  return code == OQ_EXIT_DONE ? failed : code;
 }
 
 static int run_command(const oq_command *c, int argc, char **argv) {

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static void on_diag(void *user, const oq_diag *d) {
     (void)snprintf(file, sizeof file, "%s: ", w->reading);
   if (d->severity == OQ_NOTE) {
     oq_term_note(d->hint, "%s%s", place, d->text);
-  } else if (d->severity == OQ_WARNING) {
+  } else if (d->severity == OQ_WARNING || w->lenient) {
     oq_work_warn(w, d->hint, "%s%s%s", file, place, d->text);
   } else {
     (void)snprintf(w->failed_id, sizeof w->failed_id, "%s", d->id);
@@ -344,10 +345,14 @@ uint64_t oq_work_peak_rss(bool children) {
   return (uint64_t)u.ru_maxrss * 1024;
 }
 
-int oq_work_print_json(const json_t *o) {
-  if (oq_json_print(stdout, o)) return OQ_EXIT_DONE;
+int oq_work_fail_stdout(void) {
+  if (errno == EPIPE) return OQ_EXIT_SIGNAL + SIGPIPE;
   oq_term_error(NULL, "writing to stdout: %s", strerror(errno));
   return OQ_EXIT_SYSTEM;
+}
+
+int oq_work_print_json(const json_t *o) {
+  return oq_json_print(stdout, o) ? OQ_EXIT_DONE : oq_work_fail_stdout();
 }
 
 static int fail_write(const char *path) {

@@ -37,6 +37,7 @@ typedef struct oq_work {
   json_t *warnings;    /* array of strings, no doubles */
   const char *reading; /* file that findings are about, or NULL */
   char failed_id[32];  /* of the last error of the library */
+  bool lenient;        /* errors are shown as warnings */
   bool sample_failed;  /* the source knows more */
   oq_rt *rt;           /* started when first needed */
   char *folder;        /* private, made when first needed */
@@ -89,6 +90,9 @@ int oq_work_no_memory(void);
 uint64_t oq_work_peak_rss(bool children);
 /* Writes JSON to a file; "-" is stdout. */
 int oq_work_write_json(const char *path, const json_t *o);
+/* Says that stdout could not be written; a reader that went away (`| head`) is
+ * left in silence. */
+int oq_work_fail_stdout(void);
 /* Prints JSON to stdout. */
 int oq_work_print_json(const json_t *o);
 
