@@ -6,8 +6,11 @@
 function(onnxquant_own_code target)
   target_compile_options(${target} PRIVATE
     -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla
-    -Wno-maybe-uninitialized -Wundef -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes
+    -Wundef -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes
     -Wwrite-strings -Wswitch-enum)
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+  endif()
   if(ONNXQUANT_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

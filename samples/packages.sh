@@ -35,7 +35,7 @@ install_packages() {
 # What building the library and the program takes.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config
   protobuf-c-compiler libprotobuf-c-dev libopenblas-dev libjansson-dev
-  libzip-dev libturbojpeg0-dev libpng-dev libwebp-dev libzimg-dev libssl-dev"
+  libzip-dev libturbojpeg0-dev libpng-dev libwebp-dev libssl-dev"
 
 # A Python with the given packages in a virtual environment of its own;
 # prints its path.  It is made again only if it does not work.
