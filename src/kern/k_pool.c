@@ -123,6 +123,23 @@ void oq_pool_mean_f64(const oq_pooling *p, double *y, const double *x) {
   if (!nothing(p)) mean_any_f64(p, y, x);
 }
 
+void oq_pool_norm_f64(const oq_pooling *p, double *y, const double *x,
+                      double power) {
+  size_t at, col;
+
+  for (size_t plane = 0; plane < p->planes && p->w.out_size > 0; plane++) {
+    const double *const from = x + plane * p->w.in_size;
+    for (size_t o = 0; o < p->w.out_size; o++) {
+      const place at_out = place_out(&p->w, o);
+      double sum = 0;
+      for (size_t k = 0; k < p->w.taps; k++)
+        if (under(&at, &col, &p->w, &at_out, k))
+          sum += pow(fabs(from[at]), power);
+      *y++ = pow(sum, 1 / power);
+    }
+  }
+}
+
 /* ---- float32 by rows ----------------------------------------------------- */
 size_t oq_pool_scratch(const oq_pooling *p) {
   oq_strips s;

@@ -26,6 +26,10 @@ void oq_pool_mean_f32(const oq_pooling *p, float *y, const float *x,
                       void *scratch);
 void oq_pool_mean_f64(const oq_pooling *p, double *y, const double *x);
 
+/* (sum |x|^p)^(1/p) of each window. */
+void oq_pool_norm_f64(const oq_pooling *p, double *y, const double *x,
+                      double power);
+
 /* Of each of `planes` runs of n. */
 void oq_plane_mean_f32(float *y, const float *x, size_t planes, size_t n);
 void oq_plane_mean_f64(double *y, const double *x, size_t planes, size_t n);

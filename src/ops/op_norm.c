@@ -8,6 +8,7 @@
 #include "kern/k_move.h"
 #include "kern/k_norm.h"
 #include "ops/op.h"
+#include "ops/rules.h"
 #include "ops/widen.h"
 
 typedef struct norm_params {
@@ -19,20 +20,7 @@ typedef struct norm_params {
   oq_i64s axes; /* MeanVariance */
 } norm_params;
 
-static const oq_type *ranked(const oq_infer *x, uint32_t i) {
-  const oq_type *const t = oq_infer_in(x, i);
-
-  return t == NULL || !t->has_rank ? NULL : t;
-}
-
 static bool is_f32(const oq_run *r) { return r->in[0]->dtype == OQ_DT_F32; }
-
-static size_t product(const oq_shape *s, uint32_t from, uint32_t to) {
-  size_t n = 1;
-
-  for (uint32_t i = from; i < to; i++) n *= (size_t)s->dim[i];
-  return n;
-}
 
 /* Every other input is a float too. */
 static oq_status check_floats(const oq_infer *x) {
@@ -48,7 +36,7 @@ static oq_status check_floats(const oq_infer *x) {
 
 /* Input i is a vector of `n` (unknown: -1). */
 static oq_status check_vector(const oq_infer *x, uint32_t i, int64_t n) {
-  const oq_type *const t = ranked(x, i);
+  const oq_type *const t = oq_rule_ranked(x, i);
 
   if (t == NULL) return OQ_OK;
   if (t->rank != 1)
@@ -163,7 +151,7 @@ static const oq_attr_def batch_attrs_9[] = {
 enum { BATCH_ATTRS_9 = 2, BATCH_ATTRS_14 = 3 };
 
 static oq_status batch_infer(oq_infer *x) {
-  const oq_type *const t = ranked(x, 0);
+  const oq_type *const t = oq_rule_ranked(x, 0);
   oq_dim c = {.size = OQ_DIM_UNKNOWN};
 
   OQ_TRY(check_floats(x));
@@ -189,7 +177,7 @@ typedef struct batch_sizes {
 static batch_sizes batch_of(const oq_shape *s) {
   if (s->rank == 1) return (batch_sizes){(size_t)s->dim[0], 1, 1};
   return (batch_sizes){(size_t)s->dim[0], (size_t)s->dim[1],
-                       product(s, 2, s->rank)};
+                       oq_dims_product(s, 2, s->rank)};
 }
 
 /* y = x * a[c] + b[c], from float64 factors. */
@@ -304,7 +292,7 @@ static const oq_attr_def instance_attrs[] = {
 };
 
 static oq_status instance_infer(oq_infer *x) {
-  const oq_type *const t = ranked(x, 0);
+  const oq_type *const t = oq_rule_ranked(x, 0);
   const int64_t c = t != NULL && t->rank > 1 ? t->dim[1].size : OQ_DIM_UNKNOWN;
 
   OQ_TRY(oq_infer_same_dtypes(x, 0, 3));
@@ -319,8 +307,8 @@ static oq_status instance_run(oq_run *r) {
   row_norm q = {.s = *s, .centre = true, .scaled = true};
 
   if (r->out[0].size == 0) return OQ_OK;
-  q.n = product(s, 2, s->rank);
-  q.rows = product(s, 0, 2);
+  q.n = oq_dims_product(s, 2, s->rank);
+  q.rows = oq_dims_product(s, 0, 2);
   q.as = q.bs = channel_shape((size_t)s->dim[1], s->rank);
   return norm_rows(r, &q);
 }
@@ -339,7 +327,7 @@ enum { GROUP_ATTRS_18 = 2, GROUP_ATTRS_21 = 3 };
 
 static oq_status group_infer(oq_infer *x) {
   const int64_t groups = ((const norm_params *)x->params)->num_groups;
-  const oq_type *const t = ranked(x, 0);
+  const oq_type *const t = oq_rule_ranked(x, 0);
   const int64_t c = t != NULL && t->rank > 1 ? t->dim[1].size : OQ_DIM_UNKNOWN;
   const int64_t n = x->opset < 21 ? groups : c;
 
@@ -361,7 +349,7 @@ static oq_status group_run(oq_run *r) {
 
   if (r->out[0].size == 0) return OQ_OK;
   q.rows = (size_t)s->dim[0] * groups;
-  q.n = product(s, 1, s->rank) / groups;
+  q.n = oq_dims_product(s, 1, s->rank) / groups;
   q.as = channel_shape((size_t)s->dim[1], s->rank);
   if (r->opset < 21) { /* one factor per group */
     q.s = (oq_shape){3, {s->dim[0], (int64_t)groups, (int64_t)q.n}};
@@ -381,7 +369,7 @@ static const oq_attr_def layer_attrs[] = {
 /* Input i must broadcast to input 0, one way. */
 static oq_status check_one_way(const oq_infer *x, uint32_t i,
                                const oq_type *t) {
-  const oq_type *const s = ranked(x, i);
+  const oq_type *const s = oq_rule_ranked(x, i);
 
   if (s == NULL || t == NULL) return OQ_OK;
   bool fits = s->rank <= t->rank;
@@ -396,7 +384,7 @@ static oq_status check_one_way(const oq_infer *x, uint32_t i,
 
 static oq_status layer_infer(oq_infer *x) {
   const norm_params *const p = x->params;
-  const oq_type *const t = ranked(x, 0);
+  const oq_type *const t = oq_rule_ranked(x, 0);
   uint32_t axis;
 
   OQ_TRY(check_floats(x));
@@ -436,8 +424,8 @@ static oq_status axis_rows(oq_run *r, bool centre) {
                          s->rank))
     return OQ_E_INTERNAL;
   if (r->out[0].size == 0) return OQ_OK;
-  q.rows = product(s, 0, axis);
-  q.n = product(s, axis, s->rank);
+  q.rows = oq_dims_product(s, 0, axis);
+  q.n = oq_dims_product(s, axis, s->rank);
   q.as = r->in[1]->shape;
   if (input(r, 2) != NULL) q.bs = input(r, 2)->shape;
   return norm_rows(r, &q);
@@ -465,17 +453,17 @@ static const oq_attr_def lrn_attrs[] = {
 };
 
 static oq_status lrn_infer(oq_infer *x) {
-  OQ_TRY(check_rank(x, ranked(x, 0), 2));
+  OQ_TRY(check_rank(x, oq_rule_ranked(x, 0), 2));
   return oq_infer_same(x);
 }
 
 static oq_status lrn_run(oq_run *r) {
   const lrn_params *const p = r->params;
   const oq_shape *const s = &r->in[0]->shape;
-  const oq_lrn q = {(size_t)s->dim[0],      (size_t)s->dim[1],
-                    product(s, 2, s->rank), (size_t)p->size,
-                    (double)p->alpha,       (double)p->beta,
-                    (double)p->bias};
+  const oq_lrn q = {
+      (size_t)s->dim[0], (size_t)s->dim[1], oq_dims_product(s, 2, s->rank),
+      (size_t)p->size,   (double)p->alpha,  (double)p->beta,
+      (double)p->bias};
   const double *x;
   double *y;
 
@@ -502,7 +490,7 @@ static const oq_attr_def lp_attrs[] = {
 
 static oq_status lp_infer(oq_infer *x) {
   const int64_t axis = ((const norm_params *)x->params)->axis;
-  const oq_type *const t = ranked(x, 0);
+  const oq_type *const t = oq_rule_ranked(x, 0);
   uint32_t a;
 
   if (t != NULL && !oq_axis_normalize(&a, axis, t->rank))
@@ -521,8 +509,8 @@ static oq_status lp_run(oq_run *r) {
 
   if (!oq_axis_normalize(&axis, p->axis, s->rank)) return OQ_E_INTERNAL;
   if (r->out[0].size == 0) return OQ_OK;
-  const size_t outer = product(s, 0, axis), n = (size_t)s->dim[axis],
-               inner = product(s, axis + 1, s->rank);
+  const size_t outer = oq_dims_product(s, 0, axis), n = (size_t)s->dim[axis],
+               inner = oq_dims_product(s, axis + 1, s->rank);
   if (is_f32(r)) {
     oq_lp_norm_f32(r->out[0].data, r->in[0]->data, outer, n, inner, (int)p->p);
     return OQ_OK;
@@ -555,7 +543,7 @@ static bool mvn_axes(uint32_t *set, const norm_params *p, uint32_t rank) {
 }
 
 static oq_status mvn_infer(oq_infer *x) {
-  const oq_type *const t = ranked(x, 0);
+  const oq_type *const t = oq_rule_ranked(x, 0);
   uint32_t set;
 
   if (t != NULL && !mvn_axes(&set, x->params, t->rank))

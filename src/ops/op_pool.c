@@ -1,4 +1,5 @@
-/* MaxPool, AveragePool, GlobalMaxPool, GlobalAveragePool. */
+/* MaxPool, AveragePool, LpPool; GlobalMaxPool, GlobalAveragePool,
+ * GlobalLpPool. */
 #include "kern/k_pool.h"
 #include "ops/op.h"
 #include "ops/widen.h"
@@ -6,7 +7,7 @@
 
 typedef struct pool_params {
   oq_window_params window;
-  int64_t ceil, storage_order, include_pad;
+  int64_t ceil, storage_order, include_pad, p;
 } pool_params;
 
 /* Rows take the first so many of a table: later versions only added. */
@@ -29,6 +30,18 @@ enum {
   MEAN_ATTRS_7 = 5,
   MEAN_ATTRS_10 = 6,
   MEAN_ATTRS_19 = 7
+};
+
+static const oq_attr_def norm_attrs[] = {
+    OQ_WINDOW_ATTRS(pool_params),
+    OQ_A_I64(pool_params, p, "p", 2, 1, INT32_MAX),
+    OQ_A_I64(pool_params, ceil, "ceil_mode", 0, 0, 1),
+    OQ_WINDOW_DILATIONS(pool_params),
+};
+enum { NORM_ATTRS_2 = 5, NORM_ATTRS_18 = 7 };
+
+static const oq_attr_def global_norm_attrs[] = {
+    OQ_A_I64(pool_params, p, "p", 2, 1, INT32_MAX),
 };
 
 /* ---- rule ---------------------------------------------------------------- */
@@ -176,6 +189,36 @@ static oq_status mean_run(oq_run *r) {
   return OQ_OK;
 }
 
+static oq_status norm_loop(oq_run *r, const oq_pooling *p) {
+  const double *x;
+  double *y;
+
+  OQ_TRY(oq_widen_in_f64(&x, r, r->in[0]));
+  OQ_TRY(oq_widen_out_f64(&y, r, 0));
+  oq_pool_norm_f64(p, y, x, (double)((const pool_params *)r->params)->p);
+  oq_widen_done_f64(r, 0, y);
+  return OQ_OK;
+}
+
+static oq_status norm_run(oq_run *r) {
+  const oq_pooling p = pooling_of(r->params, &r->in[0]->shape);
+
+  return norm_loop(r, &p);
+}
+
+/* One window over the whole plane. */
+static oq_status global_norm_run(oq_run *r) {
+  const oq_shape *const s = &r->in[0]->shape;
+  const size_t planes = (size_t)s->dim[0] * (size_t)s->dim[1];
+  const size_t n = planes == 0 ? 0 : oq_tensor_count(r->in[0]) / planes;
+  oq_pooling p = {.planes = planes, .w = {.n = 1}};
+
+  p.w.axis[0] =
+      (oq_axis){.in = n, .out = 1, .kernel = n, .stride = 1, .dilation = 1};
+  oq_windows_finish(&p.w);
+  return norm_loop(r, &p);
+}
+
 typedef void (*plane_f32)(float *, const float *, size_t, size_t);
 typedef void (*plane_f64)(double *, const double *, size_t, size_t);
 
@@ -220,6 +263,12 @@ static oq_status global_max_run(oq_run *r) {
           .check = pool_check, .infer = pool_infer, .run = mean_run,   \
           .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}
 
+#define NORM_ROW                                                     \
+  ONE_IN, .name = "LpPool", .max_out = 1, .dtypes = OQ_DTM_FLOAT,    \
+          .params_size = sizeof(pool_params), .attrs = norm_attrs,   \
+          .check = pool_check, .infer = pool_infer, .run = norm_run, \
+          .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}
+
 #define GLOBAL_ROW \
   ONE_IN, .max_out = 1, .dtypes = OQ_DTM_FLOAT, .infer = global_infer
 
@@ -231,6 +280,12 @@ static const oq_op_def defs[] = {
     {MEAN_ROW, .since = 7, .last = 9, .n_attrs = MEAN_ATTRS_7},
     {MEAN_ROW, .since = 10, .last = 18, .n_attrs = MEAN_ATTRS_10},
     {MEAN_ROW, .since = 19, .last = 27, .n_attrs = MEAN_ATTRS_19},
+    {NORM_ROW, .since = 2, .last = 17, .n_attrs = NORM_ATTRS_2},
+    {NORM_ROW, .since = 18, .last = 27, .n_attrs = NORM_ATTRS_18},
+    {GLOBAL_ROW, .name = "GlobalLpPool", .since = 2, .last = 27,
+     .params_size = sizeof(pool_params), OQ_ATTRS(global_norm_attrs),
+     .run = global_norm_run,
+     .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},
     {GLOBAL_ROW, .name = "GlobalAveragePool", .since = 1, .last = 27,
      .run = global_mean_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},

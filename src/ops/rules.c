@@ -1,0 +1,46 @@
+/* ops/rules - see rules.h. */
+#include "ops/rules.h"
+
+const oq_type *oq_rule_ranked(const oq_infer *x, uint32_t i) {
+  const oq_type *const t = oq_infer_in(x, i);
+
+  return t == NULL || !t->has_rank ? NULL : t;
+}
+
+oq_status oq_rule_dtype(oq_infer *x) {
+  const oq_dtype t = oq_infer_dtype(x, 0);
+
+  if (t != OQ_DT_NONE) oq_infer_set_dtype(x, 0, t);
+  return OQ_OK;
+}
+
+oq_status oq_rule_axis(uint32_t *out, const oq_infer *x, int64_t axis,
+                       uint32_t rank) {
+  if (oq_axis_normalize(out, axis, rank)) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "op.axis",
+                       "axis %lld does not exist at rank %u", (long long)axis,
+                       rank);
+}
+
+oq_status oq_rule_rank(const oq_infer *x, uint64_t rank) {
+  if (rank <= OQ_MAX_RANK) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_LIMIT, "op.rank",
+                       "the output has rank %llu, expected at most %d",
+                       (unsigned long long)rank, OQ_MAX_RANK);
+}
+
+oq_status oq_rule_indices(const oq_infer *x, uint32_t i) {
+  const oq_dtype t = oq_infer_dtype(x, i);
+
+  if (t == OQ_DT_NONE || t == OQ_DT_I32 || t == OQ_DT_I64) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
+                       "input %u is %s, expected int32 or int64", i,
+                       oq_dtype_text((int32_t)t));
+}
+
+size_t oq_dims_product(const oq_shape *s, uint32_t from, uint32_t to) {
+  size_t n = 1;
+
+  for (uint32_t i = from; i < to; i++) n *= (size_t)s->dim[i];
+  return n;
+}
