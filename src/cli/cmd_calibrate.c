@@ -105,7 +105,7 @@ const oq_command oq_command_calibrate = {
             .examples =
                 "Example: four shards, anywhere\n"
                 "  onnxquant calibrate net.onnx -o 0.oqstats --data calib "
-                "--preprocess imagenet --shard 0/4\n",
+                "--shard 0/4\n",
             .groups = groups,
             .n_groups = sizeof groups / sizeof *groups,
             .min_names = 1,

@@ -249,9 +249,10 @@ static int match_nodes(job *k) {
   k->rows = calloc(a->n_nodes + 1, sizeof *k->rows);
   if (!k->rows) return oq_work_no_memory();
   for (size_t i = 0; i < a->n_nodes; i++)
-    k->rows[i] = (row){&a->nodes[i], false,
-                       b ? "becomes part of its neighbours before"
-                         : "the model cannot be prepared"};
+    k->rows[i] =
+        (row){&a->nodes[i], false,
+              b ? "merged with its neighbours when the graph is prepared"
+                : "the model cannot be prepared"};
   if (!b) return OQ_EXIT_DONE;
   given = sorted(a, by_op_then_place);
   counted = sorted(b, by_op_then_place);

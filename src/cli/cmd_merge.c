@@ -152,8 +152,8 @@ const oq_command oq_command_merge = {
     .opt = {.name = "merge",
             .about = "combine .oqstats files of several shards or machines",
             .usage = "merge A.oqstats B.oqstats ... -o OUT.oqstats",
-            .examples = "`@list.txt` stands for the paths in it, one per line; "
-                        "their order does not matter.\n",
+            .examples = "`@list.txt` stands for the paths in it, in any "
+                        "order.\n",
             .groups = groups,
             .n_groups = sizeof groups / sizeof *groups,
             .min_names = 1,

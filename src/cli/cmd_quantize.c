@@ -18,13 +18,13 @@ static const oq_opt file_rows[] = {
     {"stats", 0, OQ_OPT_TEXT, AT(stats), "FILE",
      "statistics of `calibrate`, instead of --data", 0, 0},
     {"eval", 0, OQ_OPT_LIST, AT(eval), "[INPUT=]PATH",
-     "samples for the check (default: a fifth of --data)", 0, 0},
+     "samples for the check (a fifth of --data)", 0, 0},
     {"eval-labels", 0, OQ_OPT_TEXT, AT(eval_labels), "FILE|folders",
      "+labels of --eval", 0, 0},
     {"save-float", 0, OQ_OPT_TEXT, AT(save_float), "FILE",
      "+write the prepared float model too", 0, 0},
     {"external-data", 0, OQ_OPT_CHOICE, AT(external_data), "auto|always|never",
-     "+weights in a file beside the model (auto: over 2 GB)", 0, 0},
+     "+weights beside the model (auto: over 2 GB)", 0, 0},
     {"force", 'f', OQ_OPT_FLAG, AT(force), NULL, "+write a model to a terminal",
      0, 0},
     {"no-check", 0, OQ_OPT_FLAG, AT(no_check), NULL,
@@ -44,9 +44,9 @@ static const oq_opt_group groups[] = {
     OQ_GROUP_IMAGE(oq_convert_options),
     OQ_GROUP_LABEL(oq_convert_options),
     OQ_GROUP_PLAN(oq_convert_options),
+    OQ_GROUP_GRAPH(oq_convert_options),
     {"Gates (exit 1)", oq_gate_quantize_rows,
      offsetof(oq_convert_options, gate)},
-    OQ_GROUP_GRAPH(oq_convert_options),
     OQ_GROUP_ENGINE(oq_convert_options),
     OQ_GROUP_COMMON(oq_convert_options),
 };
@@ -139,10 +139,11 @@ const oq_command oq_command_quantize = {
             .about = "float ONNX -> QDQ int8 ONNX: calibrate, convert, check",
             .usage = "quantize MODEL -o OUT --data DATA [options]",
             .examples = "Examples\n"
-                        "  onnxquant quantize net.onnx -o net.int8.onnx --data "
-                        "calib --preprocess imagenet\n"
+                        "  onnxquant quantize net.onnx -o q.onnx --data calib "
+                        "--preprocess "
+                        "imagenet\n"
                         "  onnxquant quantize net.onnx -o q.onnx --data a.npz "
-                        "--exclude 'head/*' --min-sqnr 25\n",
+                        "--exclude 'head/*'\n",
             .groups = groups,
             .n_groups = sizeof groups / sizeof *groups,
             .min_names = 0,

@@ -22,7 +22,7 @@ typedef struct run_options {
 
 static const oq_opt own_rows[] = {
     {"inputs", 0, OQ_OPT_LIST, offsetof(run_options, inputs), "[INPUT=]PATH",
-     "what is fed: test data, .npz, .npy, ... (as --data)", 0, 0},
+     "test data, .npz, .npy, ... (as --data)", 0, 0},
     {"output", 'o', OQ_OPT_TEXT, offsetof(run_options, output), "DIR",
      "write the outputs as output_N.npy", 0, 0},
     {"expect", 0, OQ_OPT_TEXT, offsetof(run_options, expect), "DIR",

@@ -67,6 +67,28 @@ static int load(oq_convert *c) {
   return OQ_EXIT_DONE;
 }
 
+static uint64_t weight_of(const oq_node_report *n) {
+  return n->macs + n->param_elements;
+}
+
+/* Before any time is spent on samples; the reason is that of the node that
+ * would have mattered most. */
+static int refuse_nothing(const oq_convert *c) {
+  const oq_quantize_report *r = c->report;
+  size_t most = 0;
+
+  if (r->n_quantized > 0) return OQ_EXIT_DONE;
+  for (size_t i = 1; i < r->n_nodes; i++)
+    if (weight_of(&r->nodes[i]) > weight_of(&r->nodes[most])) most = i;
+  if (r->n_nodes > 0)
+    oq_term_error("`onnxquant explain` gives the reason of every node",
+                  "%s: no node can be quantized: %s '%s': %s", c->model_path,
+                  r->nodes[most].op, r->nodes[most].name, r->nodes[most].why);
+  else
+    oq_term_error(NULL, "%s: the model has no nodes", c->model_path);
+  return OQ_EXIT_INPUT;
+}
+
 static int prepare(oq_convert *c) {
   oq_save_options save = OQ_SAVE_OPTIONS_INIT;
   const double from = oq_term_seconds();
@@ -243,6 +265,7 @@ int oq_convert_run(oq_convert *c) {
   OQ_DO(load(c));
   OQ_DO(prepare(c));
   if (c->o->dry_run || c->o->explain) return OQ_EXIT_DONE;
+  OQ_DO(refuse_nothing(c));
   OQ_DO(open_data(c));
   OQ_DO(take_stats(c));
   OQ_DO(quantize(c));

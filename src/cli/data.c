@@ -10,20 +10,20 @@ const oq_opt oq_data_rows[] = {
     {"data", 0, OQ_OPT_LIST, AT(data), "[INPUT=]PATH",
      "pictures, .npy, .npz, test data, @list, random:N", 0, 0},
     {"samples", 0, OQ_OPT_UINT, AT(samples), "N",
-     "N evenly spaced samples (default: all, at most 512)", 1, 1e9},
+     "N evenly spaced samples (all, at most 512)", 1, 1e9},
     {"dim", 0, OQ_OPT_LIST, AT(dim), "NAME=SIZE",
      "fix a dynamic size, e.g. --dim batch=1", 0, 0},
     {"shape", 0, OQ_OPT_LIST, AT(shape), "INPUT=N,N,..",
      "+fix the shape of an input", 0, 0},
     {"fill", 0, OQ_OPT_LIST, AT(fill), "INPUT=VALUE",
-     "+zeros, ones or a number for an input without data", 0, 0},
+     "+zeros, ones or a number, for lack of data", 0, 0},
     {"range", 0, OQ_OPT_LIST, AT(range), "INPUT=LO:HI",
      "+values of random:N for this input", 0, 0},
     {"seed", 0, OQ_OPT_UINT, AT(seed), "N", "+seed of random:N", 0, 0},
     {"shard", 0, OQ_OPT_TEXT, AT(shard), "I/N",
-     "+every N-th sample, starting with the I-th (from 0)", 0, 0},
+     "+every N-th sample, from the I-th on (from 0)", 0, 0},
     {"on-bad-sample", 0, OQ_OPT_CHOICE, AT(on_bad_sample), "fail|skip",
-     "+what to do with samples that cannot be read (fail)", 0, 0},
+     "+samples that cannot be read (fail)", 0, 0},
     {"dump-inputs", 0, OQ_OPT_TEXT, AT(dump_inputs), "DIR",
      "+write what the model is really fed as .npy", 0, 0},
     {0},
@@ -187,10 +187,6 @@ static void warn_of_samples(oq_work *w, const oq_samples *s) {
   for (size_t i = 0; i < n; i++)
     oq_work_warn(w, NULL, "sample '%s' is left out: %s", bad[i].name,
                  bad[i].text);
-  if (oq_samples_synthetic(s))
-    oq_work_warn(w, "real samples give real ranges",
-                 "the samples are random numbers: ranges and accuracy say "
-                 "little about real data");
 }
 
 int oq_data_missing(const char *command) {

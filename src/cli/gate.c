@@ -15,7 +15,7 @@
 #define MIN_COSINE                                     \
   {                                                    \
     "min-cosine", 0, OQ_OPT_REAL, AT(min_cosine), "C", \
-        "least cosine of any output", -1, 1            \
+        "+least cosine of any output", -1, 1           \
   }
 #define MIN_AGREEMENT                                             \
   {                                                               \

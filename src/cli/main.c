@@ -17,10 +17,10 @@ static void print_help(FILE *to) {
   (void)fputs(
       "Usage: onnxquant COMMAND [OPTIONS] MODEL...\n"
       "Convert float ONNX models to int8 QDQ models.\n\n"
-      "  onnxquant quantize net.onnx -o net.int8.onnx --data calib/ "
-      "--preprocess imagenet\n"
-      "  onnxquant compare net.onnx net.int8.onnx --data holdout/ "
-      "--preprocess imagenet\n\n"
+      "  onnxquant quantize net.onnx -o q.onnx --data calib --preprocess "
+      "imagenet\n"
+      "  onnxquant compare net.onnx q.onnx --data eval --preprocess "
+      "imagenet\n\n"
       "Commands:\n",
       to);
   for (size_t i = 0; i < N_COMMANDS; i++)
@@ -28,8 +28,8 @@ static void print_help(FILE *to) {
                   commands[i]->opt.about);
   (void)fputs(
       "\n"
-      "  COMMAND --help: its options on one screen; `onnxquant help COMMAND`: "
-      "all of them\n"
+      "  `COMMAND --help` is one screen, `onnxquant help COMMAND` has every "
+      "option\n"
       "  --version   -q errors only   -v more   --json for programs\n"
       "  Exit status: 0 done, 1 a check said no, 2 usage, 3 bad input,\n"
       "    4 input/output or memory, 5 no onnxruntime, 70 internal, 128+n "

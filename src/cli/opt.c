@@ -350,6 +350,9 @@ void oq_opt_release(void *options, oq_opt_list *names,
 
 /* ---- help -----------------------------------------------------------------
  */
+#define LEFT 28 /* columns of names */
+#define RIGHT 79
+
 static void print_row(FILE *to, const oq_opt *row) {
   char left[80];
   char letter[8] = "";
@@ -358,28 +361,30 @@ static void print_row(FILE *to, const oq_opt *row) {
   (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name,
                  row->arg ? " " : "", row->arg ? row->arg : "");
   const char *help = row->help + (*row->help == '+');
-  if (strlen(left) > 27)
-    (void)fprintf(to, "  %s\n  %-27s %s\n", left, "", help);
+  if (strlen(left) > LEFT)
+    (void)fprintf(to, "  %s\n  %-*s %s\n", left, LEFT, "", help);
   else
-    (void)fprintf(to, "  %-27s %s\n", left, help);
+    (void)fprintf(to, "  %-*s %s\n", LEFT, left, help);
 }
 
-/* The rows that --help does not explain, as words of wrapped lines. */
-static void print_others(FILE *to, const oq_opt_group *g) {
-  size_t column = 0;
+/* "Data (also --shape --fill)": the rows that --help does not explain. */
+static void print_title(FILE *to, const oq_opt_group *g, bool all) {
+  size_t column = strlen(g->title);
+  bool any = false;
 
-  for (const oq_opt *row = g->rows; row->name; row++) {
+  (void)fputs(g->title, to);
+  for (const oq_opt *row = g->rows; !all && row->name; row++) {
     const size_t length = strlen(row->name) + 3;
 
-    if (*row->help != '+') continue;
-    if (column == 0 || column + length > 78) {
-      (void)fprintf(to, "%s", column ? "\n       " : "  also:");
-      column = 7;
-    }
+    if (*row->help != '+' || row->kind == OQ_OPT_HELP) continue;
+    if (!any) column += (size_t)fprintf(to, " (also");
+    if (column + length > RIGHT - 1)
+      column = (size_t)fprintf(to, "\n      ") - 1;
     (void)fprintf(to, " --%s", row->name);
     column += length;
+    any = true;
   }
-  if (column) (void)fputc('\n', to);
+  (void)fputs(any ? ")\n" : "\n", to);
 }
 
 void oq_opt_help(FILE *to, const oq_opt_command *c, bool all) {
@@ -387,10 +392,10 @@ void oq_opt_help(FILE *to, const oq_opt_command *c, bool all) {
   for (size_t g = 0; g < c->n_groups; g++) {
     const oq_opt_group *group = &c->groups[g];
 
-    (void)fprintf(to, "%s%s\n", all ? "\n" : "", group->title);
+    if (all) (void)fputc('\n', to);
+    print_title(to, group, all);
     for (const oq_opt *row = group->rows; row->name; row++)
       if (all || *row->help != '+') print_row(to, row);
-    if (!all) print_others(to, group);
   }
   if (c->examples) (void)fprintf(to, "%s", c->examples);
   if (!all)

@@ -11,9 +11,9 @@
 
 const oq_opt oq_plan_rows[] = {
     {"target", 0, OQ_OPT_TEXT, AT(target), "NAME",
-     "where it will run (ort-cpu); `--target help` lists", 0, 0},
+     "where it will run (ort-cpu); `help` lists them", 0, 0},
     {"method", 0, OQ_OPT_TEXT, AT(method), "NAME",
-     "auto, minmax, percentile[:P], entropy, mse (auto)", 0, 0},
+     "auto, minmax, percentile[:P], entropy, mse", 0, 0},
     {"exclude", 0, OQ_OPT_LIST, AT(exclude), "GLOB",
      "nodes that stay float, by name; repeatable", 0, 0},
     {"exclude-op", 0, OQ_OPT_LIST, AT(exclude_op), "TYPE",
@@ -30,7 +30,7 @@ const oq_opt oq_plan_rows[] = {
     {"weights", 0, OQ_OPT_CHOICE, AT(weights), "s8|u8|s16|s4|u4",
      "+element type of weights (by target)", 0, 0},
     {"per-channel", 0, OQ_OPT_FLAG, AT(per_channel), NULL,
-     "+one scale per output channel of a weight (default)", 0, 0},
+     "+one scale per output channel (default)", 0, 0},
     {"per-tensor", 0, OQ_OPT_FLAG, AT(per_tensor), NULL,
      "+one scale per weight", 0, 0},
     {"allow-partial", 0, OQ_OPT_FLAG, AT(allow_partial), NULL,
@@ -44,7 +44,7 @@ const oq_opt oq_graph_rows[] = {
     {"ir-version", 0, OQ_OPT_INT, AT(ir_version), "N",
      "+IR version of the result (as needed)", 1, 1000},
     {"no-pass", 0, OQ_OPT_LIST, AT(no_pass), "NAME",
-     "+leave out a step of preparing the graph; repeatable", 0, 0},
+     "+leave out a step of preparing; repeatable", 0, 0},
     {0},
 };
 

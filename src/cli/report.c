@@ -193,6 +193,7 @@ int oq_convert_show(oq_convert *c) {
   if (c->o->common.json && code == OQ_EXIT_DONE) {
     json_t *j = json_result(c);
 
+    if (!c->result) oq_json_put(j, "node_list", oq_plan_json_nodes(c->report));
     code = oq_work_print_json(j);
     json_decref(j);
   } else if (!c->o->common.quiet) {

@@ -31,14 +31,13 @@ const oq_opt oq_engine_rows[] = {
     {"engine", 0, OQ_OPT_CHOICE, offsetof(oq_engine_options, engine),
      "builtin|onnxruntime", "who runs models", 0, 0},
     {"onnxruntime", 0, OQ_OPT_TEXT, offsetof(oq_engine_options, onnxruntime),
-     "PATH", "+the library of onnxruntime, or its folder (default: searched)",
-     0, 0},
+     "PATH", "+libonnxruntime.so or its folder (searched)", 0, 0},
     {"ort-custom-ops", 0, OQ_OPT_LIST, offsetof(oq_engine_options, custom_ops),
-     "LIB", "+library of custom operators for onnxruntime; repeatable", 0, 0},
+     "LIB", "+custom operators for onnxruntime; repeatable", 0, 0},
     {"kernels", 0, OQ_OPT_CHOICE, offsetof(oq_engine_options, kernels),
      "auto|blas|reference", "+kernels of the built-in engine (auto)", 0, 0},
     {"threads", 0, OQ_OPT_UINT, offsetof(oq_engine_options, threads), "N",
-     "+threads (default: all cores); never changes a result", 0, 1024},
+     "+threads (all cores); results never depend on it", 0, 1024},
     {"max-memory", 0, OQ_OPT_SIZE, offsetof(oq_engine_options, max_memory),
      "SIZE", "+refuse to take more memory than this, e.g. 2G", 0, 0},
     {0},
@@ -82,23 +81,32 @@ static void print_place(char *out, size_t size, const oq_diag *d) {
     (void)snprintf(out, size, "value '%s': ", d->value);
 }
 
+/* The cure where the library, which knows no options, cannot name it. */
+static const char *hint_of(const oq_work *w, const oq_diag *d) {
+  if (d->hint && *d->hint) return d->hint;
+  if (d->status == OQ_E_MEMORY && w->engine->max_memory)
+    return "--max-memory allows no more";
+  if (d->status == OQ_E_FORMAT && w->reading) return "is this the right file?";
+  return NULL;
+}
+
 static void on_diag(void *user, const oq_diag *d) {
   oq_work *w = user;
+  const char *hint = hint_of(w, d);
   char place[512], file[600] = "";
 
   print_place(place, sizeof place, d);
   if (w->reading && !strstr(d->text, w->reading))
     (void)snprintf(file, sizeof file, "%s: ", w->reading);
   if (d->severity == OQ_NOTE) {
-    oq_term_note(d->hint, "%s%s", place, d->text);
+    oq_term_note(hint, "%s%s", place, d->text);
   } else if (d->severity == OQ_WARNING || w->lenient) {
-    oq_work_warn(w, d->hint, "%s%s%s", file, place, d->text);
+    oq_work_warn(w, hint, "%s%s%s", file, place, d->text);
   } else {
     (void)snprintf(w->failed_id, sizeof w->failed_id, "%s", d->id);
     if (strcmp(d->id, "cancelled") == 0) return;
     w->sample_failed = strcmp(d->id, "sample.read") == 0;
-    if (!w->sample_failed)
-      oq_term_error(d->hint, "%s%s%s", file, place, d->text);
+    if (!w->sample_failed) oq_term_error(hint, "%s%s%s", file, place, d->text);
   }
 }
 
