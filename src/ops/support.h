@@ -3,6 +3,8 @@
 #ifndef OQ_OPS_SUPPORT_H
 #define OQ_OPS_SUPPORT_H
 
+#include "ops/op.h"
+
 /* Refuse a node from a rule or a kernel: names node and operator.
  *   return oq_op_fail(x, OQ_E_MODEL, "conv.pads", "'pads' has %u values, ...");
  */
