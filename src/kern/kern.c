@@ -199,11 +199,13 @@ void oq_gemm_reference(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
 
 static const oq_kernels reference = {PLAIN, .gemm_f32 = oq_gemm_reference,
                                      .name = "reference"};
+static const oq_kernels fast = {PLAIN, .gemm_f32 = oq_gemm_x86, .name = "fast"};
 static const oq_kernels blas = {PLAIN, .gemm_f32 = oq_gemm_blas,
                                 .name = "blas"};
 
 const oq_kernels *oq_kernels_find(const char *name) {
-  if (strcmp(name, "auto") == 0 || strcmp(name, "blas") == 0) return &blas;
+  if (strcmp(name, "auto") == 0) return oq_gemm_x86_usable() ? &fast : &blas;
+  if (strcmp(name, "blas") == 0) return &blas;
   if (strcmp(name, "reference") == 0) return &reference;
   return NULL;
 }

@@ -31,10 +31,11 @@ typedef struct oq_kernels {
                         int32_t zero);
   void (*dequantize_i8)(float *y, const int8_t *x, size_t n, float scale,
                         int32_t zero);
-  const char *name; /* "blas", "reference" */
+  const char *name; /* "fast", "blas", "reference" */
 } oq_kernels;
 
-/* The table for "auto", "blas" or "reference"; NULL if there is no such. */
+/* The table for "auto" (the best for this CPU), "blas" or "reference"; NULL if
+ * there is no such. */
 const oq_kernels *oq_kernels_find(const char *name);
 
 /* Tells BLAS once per process to use one thread per call. */

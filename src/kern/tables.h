@@ -14,4 +14,15 @@ void oq_gemm_blas(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
                   size_t k, float alpha, const float *a, size_t lda,
                   const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
+/* Where oq_gemm_x86_usable(): the same bits with every instruction set. */
+void oq_gemm_x86(oq_transpose ta, oq_transpose tb, size_t m, size_t n, size_t k,
+                 float alpha, const float *a, size_t lda, const float *b,
+                 size_t ldb, float beta, float *c, size_t ldc);
+bool oq_gemm_x86_usable(void);
+bool oq_gemm_x86_wide(void); /* 16 lanes */
+void oq_gemm_x86_as(bool wide, oq_transpose ta, oq_transpose tb, size_t m,
+                    size_t n, size_t k, float alpha, const float *a, size_t lda,
+                    const float *b, size_t ldb, float beta, float *c,
+                    size_t ldc);
+
 #endif
