@@ -5,8 +5,10 @@ static oq_samples *open_folder(const folder *f, const char *name) {
   static oq_value_info input;
   const oq_model_info info = {.inputs = &input, .n_inputs = 1};
   const char *const data[] = {name[0] != 0 ? in(f, name) : f->path};
-  const oq_samples_options o = {
-      .model = &info, .data = data, .n_data = 1, .image = {"raw"}};
+  const oq_samples_options o = {.model = &info,
+                                .data = data,
+                                .n_data = 1,
+                                .image = {.preprocess = "raw"}};
   oq_samples *s = NULL;
 
   input = input_of("x", OQ_DT_F32, 4, DIMS(1, 3, 4, 4));

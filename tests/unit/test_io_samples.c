@@ -97,7 +97,8 @@ static void image_folder(void **state) {
   put_ppm(f, ".hidden/y.ppm", 4, 4);
   put_text(f, "a/readme.txt", "not a sample");
   oq_samples *const s = open_samples(
-      &m, 1, (oq_samples_options){DATA(f->path), .image = {"raw"}});
+      &m, 1,
+      (oq_samples_options){DATA(f->path), .image = {.preprocess = "raw"}});
   static const char *const names[] = {"a/10.ppm", "a/9.PPM", "b/1.ppm",
                                       "c.pgm"};
   assert_int_equal(oq_samples_count(s), 4);
@@ -120,7 +121,7 @@ static void image_folder(void **state) {
 static void folders_that_are_refused(void **state) {
   const folder *const f = *state;
   model m = picture_model();
-  const oq_samples_options o = {DATA(f->path), .image = {"raw"}};
+  const oq_samples_options o = {DATA(f->path), .image = {.preprocess = "raw"}};
   const oq_samples_options bare = {DATA(f->path)};
 
   (void)refused(&m, 1, o, OQ_E_DATA); /* empty */
@@ -143,7 +144,8 @@ static void links_in_circles_end(void **state) {
   assert_int_equal(symlink(f->path, in(f, "loop")), 0);
   assert_int_equal(symlink("/no/such/file", in(f, "nowhere.ppm")), 0);
   oq_samples *const s = open_samples(
-      &m, 1, (oq_samples_options){DATA(f->path), .image = {"raw"}});
+      &m, 1,
+      (oq_samples_options){DATA(f->path), .image = {.preprocess = "raw"}});
   assert_int_equal(oq_samples_count(s), 1);
   oq_samples_destroy(s);
 }
@@ -159,7 +161,7 @@ static void a_bad_picture_is_named(void **state) {
   put_ppm(f, "1.ppm", 4, 4);
   put_text(f, "2.ppm", "P6 9 9 255\nshort");
   put_ppm(f, "3.ppm", 4, 4);
-  oq_samples_options o = {DATA(f->path), .image = {"raw"}};
+  oq_samples_options o = {DATA(f->path), .image = {.preprocess = "raw"}};
   oq_samples *s = open_samples(&m, 1, o);
   const oq_source *const src = oq_samples_source(s);
   assert_int_equal(oq_samples_count(s), 3);
@@ -775,7 +777,8 @@ static void threads_read_the_same(void **state) {
     put_ppm(f, name, 6 + i, 14 - i);
   }
   oq_samples *s = open_samples(
-      &m, 1, (oq_samples_options){DATA(in(f, "im")), .image = {"unit"}});
+      &m, 1,
+      (oq_samples_options){DATA(in(f, "im")), .image = {.preprocess = "unit"}});
   check_threads(s);
   oq_samples_destroy(s);
   m = vector_model(); /* through the cache */
@@ -800,9 +803,11 @@ static void digests(void **state) {
   put_ppm(f, "b/1.ppm", 4, 4);
   put_ppm(f, "b/3.ppm", 5, 4);
   oq_samples *const s = open_samples(
-      &m, 1, (oq_samples_options){DATA(in(f, "a")), .image = {"unit"}});
+      &m, 1,
+      (oq_samples_options){DATA(in(f, "a")), .image = {.preprocess = "unit"}});
   oq_samples *const t = open_samples(
-      &m, 1, (oq_samples_options){DATA(in(f, "b")), .image = {"raw"}});
+      &m, 1,
+      (oq_samples_options){DATA(in(f, "b")), .image = {.preprocess = "raw"}});
   const oq_source *const x = oq_samples_source(s);
   const oq_source *const y = oq_samples_source(t);
   for (uint64_t i = 0; i < 3; i++) d[i] = x->digest(x->user, i);
@@ -852,10 +857,10 @@ static void real_pictures(void **state) {
     skip();
   }
   m.input[0] = input_of("x", OQ_DT_F32, 4, DIMS(-1, 224, 224, 3));
-  oq_samples *const s =
-      open_samples(&m, 1,
-                   (oq_samples_options){DATA(path), .image = {"imagenet"},
-                                        .max_samples = 24});
+  oq_samples *const s = open_samples(
+      &m, 1,
+      (oq_samples_options){DATA(path), .image = {.preprocess = "imagenet"},
+                           .max_samples = 24});
   assert_int_equal(oq_samples_available(s), 150);
   check_threads(s);
   oq_samples_destroy(s);
