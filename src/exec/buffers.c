@@ -86,6 +86,22 @@ static oq_status take_new(oq_buffer **out, oq_buffers *b, uint32_t cls,
   return OQ_OK;
 }
 
+static void link_used(oq_buffers *b, oq_buffer *x) {
+  x->prev = NULL;
+  x->next = b->used;
+  if (b->used != NULL) b->used->prev = x;
+  b->used = x;
+}
+
+static void unlink_used(oq_buffers *b, oq_buffer *x) {
+  if (x->next != NULL) x->next->prev = x->prev;
+  if (x->prev != NULL) {
+    x->prev->next = x->next;
+  } else {
+    b->used = x->next;
+  }
+}
+
 oq_status oq_buffers_take(oq_buffer **out, oq_buffers *b, size_t size) {
   uint32_t cls;
   size_t bytes;
@@ -97,7 +113,7 @@ oq_status oq_buffers_take(oq_buffer **out, oq_buffers *b, size_t size) {
     const oq_status s = take_new(&x, b, cls, bytes);
     if (s != OQ_OK) return s;
   }
-  x->next = NULL;
+  link_used(b, x);
   x->refs = 1;
   b->live += x->size;
   if (b->live > b->live_peak) b->live_peak = b->live;
@@ -111,9 +127,17 @@ oq_status oq_buffers_take(oq_buffer **out, oq_buffers *b, size_t size) {
 
 void oq_buffers_drop(oq_buffers *b, oq_buffer *x) {
   if (x == NULL || --x->refs > 0) return;
+  unlink_used(b, x);
   b->live -= x->size;
   x->next = b->idle[x->cls];
   b->idle[x->cls] = x;
+}
+
+void oq_buffers_reclaim(oq_buffers *b) {
+  while (b->used != NULL) {
+    b->used->refs = 1;
+    oq_buffers_drop(b, b->used);
+  }
 }
 
 void oq_buffers_settle(oq_buffers *b) {

@@ -8,7 +8,8 @@
 #define OQ_BUFFER_CLASSES 240
 
 typedef struct oq_buffer {
-  struct oq_buffer *next; /* while idle */
+  struct oq_buffer *next; /* of the idle ones of a class, or of all in use */
+  struct oq_buffer *prev; /* while in use */
   size_t size;            /* usable bytes, a class of the pool */
   uint32_t refs;
   uint32_t cls;
@@ -21,6 +22,7 @@ typedef struct oq_buffers {
   size_t held;    /* from the allocator */
   size_t live;    /* of them in use */
   size_t live_peak, held_peak;
+  oq_buffer *used; /* all that have references */
   oq_buffer *idle[OQ_BUFFER_CLASSES];
 } oq_buffers;
 
@@ -36,6 +38,9 @@ static inline oq_buffer *oq_buffer_ref(oq_buffer *x) {
 }
 /* NULL is fine. */
 void oq_buffers_drop(oq_buffers *b, oq_buffer *x);
+/* Ends all references there are, as after a failure whoever has them is gone.
+ */
+void oq_buffers_reclaim(oq_buffers *b);
 /* Ends a run: keeps no more idle memory than a run like it can use. */
 void oq_buffers_settle(oq_buffers *b);
 

@@ -40,7 +40,8 @@ void oq_plan_destroy(oq_plan *p);
 const oq_value_id *oq_plan_values(const oq_plan *p, uint32_t *n);
 
 /* Called with every value (graph inputs first) once it is complete, before its
- * memory can be used again. May be called for values of bodies later. */
+ * memory can be used again; with values of bodies in each turn, `g` being the
+ * body.  Only tensors. */
 typedef struct oq_tap {
   oq_status (*on_value)(void *user, const oq_graph *g, oq_value_id v,
                         const oq_ctensor *t);
@@ -58,8 +59,14 @@ void oq_session_destroy(oq_session *s);
  * of the calling thread. */
 oq_status oq_session_run(oq_session *s, const oq_ctensor *inputs,
                          uint32_t n_inputs, const oq_tap *tap, const oq_env *e);
-/* A graph output or a kept value of the last run; NULL if it has none. */
+/* The same with inputs that may be sequences and optionals. */
+oq_status oq_session_run_data(oq_session *s, const oq_datum *inputs,
+                              uint32_t n_inputs, const oq_tap *tap,
+                              const oq_env *e);
+/* A graph output or a kept value of the last run; NULL if it has none, or is no
+ * tensor. */
 const oq_ctensor *oq_session_value(const oq_session *s, oq_value_id v);
+const oq_datum *oq_session_datum(const oq_session *s, oq_value_id v);
 /* Bytes this session holds; peak over its life. */
 size_t oq_session_bytes(const oq_session *s);
 

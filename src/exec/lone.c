@@ -24,6 +24,11 @@ static oq_status make_step(oq_step *s, const oq_graph *g, oq_node_id id,
     return oq_fail(e->diags, OQ_E_UNSUPPORTED, "op.unknown", &w,
                    "node '%s': operator %s is not implemented", w.node, w.op);
   }
+  if ((n->def->flags & OQ_OP_GIVES) != 0) {
+    return oq_fail(e->diags, OQ_E_UNSUPPORTED, "op.alone", &w,
+                   "node '%s': operator %s runs within a graph only", w.node,
+                   w.op);
+  }
   for (uint32_t i = 0; i < n->n_out; i++) wanted[i] = oq_value_ok(n->out[i]);
   *s = (oq_step){.node = id,
                  .def = n->def,

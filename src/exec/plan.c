@@ -12,6 +12,7 @@ typedef struct builder {
   const oq_graph *g;
   const oq_plan_options *opt;
   const oq_env *e;
+  uint32_t depth; /* graphs around this one */
   const oq_node_id *order;
   uint32_t n_order;
   bool fold;      /* compute with the plan what follows from constants */
@@ -23,7 +24,7 @@ typedef struct builder {
 
 static oq_status create(oq_plan **out, const oq_graph *g,
                         const oq_plan_options *opt, const oq_env *e,
-                        bool with_folds);
+                        bool with_folds, uint32_t depth);
 
 oq_status oq_graph_feeds(const oq_value_id **out, uint32_t *n,
                          const oq_graph *g, oq_arena *a) {
@@ -85,7 +86,7 @@ static bool makes_needed(const builder *b, const oq_node *n) {
 
 /* ---- what follows from constants alone ---------------------------------- */
 static bool is_fixed(const builder *b, const oq_node *n) {
-  if (n->def == NULL || (n->def->flags & OQ_OP_RANDOM) != 0 ||
+  if (n->def == NULL || (n->def->flags & (OQ_OP_RANDOM | OQ_OP_GIVES)) != 0 ||
       oq_node_body(n, 0) != NULL) {
     return false;
   }
@@ -127,10 +128,10 @@ static oq_status fold(builder *b) {
     if (is_folded(b, i)) v[opt.n_keep++] = (oq_value_id){i};
   }
   if (opt.n_keep == 0) return OQ_OK;
-  OQ_TRY(create(&p->folded, b->g, &opt, e, false));
+  OQ_TRY(create(&p->folded, b->g, &opt, e, false, b->depth));
   OQ_TRY(oq_session_create(&p->folds, p->folded, e));
   OQ_TRY(oq_session_run_unfed(p->folds, e));
-  oq_buffers_trim(&p->folds->pool);
+  oq_buffers_trim(p->folds->pool);
   return OQ_OK;
 }
 
@@ -252,6 +253,46 @@ static oq_status slots_of(const uint32_t **out, const builder *b,
   return OQ_OK;
 }
 
+static oq_status join_outer(oq_body *body, const builder *b) {
+  const oq_graph *g = body->graph;
+  const oq_plan *p = body->plan;
+  uint32_t *outer = OQ_NEW_N(b->p->arena, uint32_t, p->n_slots);
+
+  if (outer == NULL) return oq_fail_memory(b->e->diags);
+  for (uint32_t i = 0; i < p->n_slots; i++) {
+    const uint32_t v = p->slots[i].value.i;
+    outer[i] = OQ_NONE;
+    if (p->slots[i].kind != OQ_SLOT_OUTER) continue;
+    if (g->outer_of[v].i < b->g->n_values) {
+      outer[i] = b->p->slot_of[g->outer_of[v].i];
+    }
+    if (outer[i] != OQ_NONE) continue;
+    oq_where w = OQ_WHERE_INIT;
+    w.value = oq_value_text(g, p->slots[i].value);
+    return oq_fail(b->e->diags, OQ_E_MODEL, "value.outer", &w,
+                   "a body reads value '%s', which no graph around it has",
+                   w.value);
+  }
+  body->outer = outer;
+  return OQ_OK;
+}
+
+static oq_status make_bodies(builder *b, oq_step *s) {
+  const oq_plan_options opt = {.untapped = b->opt != NULL && b->opt->untapped};
+  const oq_graph *g;
+
+  s->first_body = b->p->n_bodies;
+  for (oq_body_iter it = {oq_graph_node(b->g, s->node), 0, 0};
+       (g = oq_body_next(&it)) != NULL;) {
+    oq_body *body = &b->p->bodies[b->p->n_bodies++];
+    body->graph = g;
+    OQ_TRY(create(&body->plan, g, &opt, b->e, opt.untapped, b->depth + 1));
+    OQ_TRY(join_outer(body, b));
+    s->n_bodies++;
+  }
+  return OQ_OK;
+}
+
 static oq_status make_step(builder *b, oq_step *s, oq_node_id id) {
   const oq_node *n = oq_graph_node(b->g, id);
   const oq_value_id *cap;
@@ -271,7 +312,18 @@ static oq_status make_step(builder *b, oq_step *s, oq_node_id id) {
   OQ_TRY(slots_of(&s->in, b, n->in, n->n_in));
   OQ_TRY(slots_of(&s->out, b, n->out, n->n_out));
   OQ_TRY(captures(&cap, &s->n_captures, b, id, b->e->scratch));
-  return slots_of(&s->captures, b, cap, s->n_captures);
+  OQ_TRY(slots_of(&s->captures, b, cap, s->n_captures));
+  return make_bodies(b, s);
+}
+
+static uint32_t count_bodies(const builder *b, const bool *runs) {
+  uint32_t n = 0;
+
+  for (uint32_t i = 0; i < b->n_order; i++) {
+    oq_body_iter it = {oq_graph_node(b->g, b->order[i]), 0, 0};
+    while (runs[i] && oq_body_next(&it) != NULL) n++;
+  }
+  return n;
 }
 
 static oq_status make_steps(builder *b, const bool *runs) {
@@ -279,7 +331,8 @@ static oq_status make_steps(builder *b, const bool *runs) {
   uint32_t k = 0;
 
   p->steps = OQ_NEW_N(p->arena, oq_step, p->n_steps);
-  if (p->steps == NULL) return oq_fail_memory(b->e->diags);
+  p->bodies = OQ_NEW_N(p->arena, oq_body, count_bodies(b, runs));
+  if (p->steps == NULL || p->bodies == NULL) return oq_fail_memory(b->e->diags);
   for (uint32_t i = 0; i < b->n_order; i++) {
     if (runs[i]) OQ_TRY(make_step(b, &p->steps[k++], b->order[i]));
   }
@@ -462,11 +515,16 @@ static oq_status build(builder *b) {
 
 static oq_status create(oq_plan **out, const oq_graph *g,
                         const oq_plan_options *opt, const oq_env *e,
-                        bool with_folds) {
-  builder b = {.g = g, .opt = opt, .e = e, .fold = with_folds};
+                        bool with_folds, uint32_t depth) {
+  builder b = {.g = g, .opt = opt, .e = e, .fold = with_folds, .depth = depth};
   const oq_mark mark = oq_arena_mark(e->scratch);
   oq_status s;
 
+  if (depth > e->limits->max_graph_depth) {
+    return oq_fail(e->diags, OQ_E_LIMIT, "model.depth", NULL,
+                   "graphs are nested more than %u deep",
+                   e->limits->max_graph_depth);
+  }
   b.p = oq_alloc_get(e->alloc, sizeof *b.p, _Alignof(oq_plan));
   if (b.p == NULL) return oq_fail_memory(e->diags);
   memset(b.p, 0, sizeof *b.p);
@@ -486,11 +544,12 @@ static oq_status create(oq_plan **out, const oq_graph *g,
 
 oq_status oq_plan_create(oq_plan **out, const oq_graph *g,
                          const oq_plan_options *opt, const oq_env *e) {
-  return create(out, g, opt, e, opt != NULL && opt->untapped);
+  return create(out, g, opt, e, opt != NULL && opt->untapped, 0);
 }
 
 void oq_plan_destroy(oq_plan *p) {
   if (p == NULL) return;
+  for (uint32_t i = 0; i < p->n_bodies; i++) oq_plan_destroy(p->bodies[i].plan);
   oq_session_destroy(p->folds);
   oq_plan_destroy(p->folded);
   oq_arena_destroy(p->arena);

@@ -19,6 +19,13 @@ typedef struct oq_slot {
   oq_ctensor konst; /* CONST only */
 } oq_slot;
 
+/* A graph among the attributes of a step's node. */
+typedef struct oq_body {
+  const oq_graph *graph;
+  oq_plan *plan;
+  const uint32_t *outer; /* by slot of `plan`: slot around it; OQ_NONE */
+} oq_body;
+
 typedef struct oq_step {
   oq_node_id node;
   const oq_op_def *def;
@@ -29,7 +36,8 @@ typedef struct oq_step {
   const bool *wanted;       /* one per output */
   const uint32_t *captures; /* slots that bodies of the node read */
   const uint32_t *dies;     /* results nobody needs after this step */
-  bool inplace;             /* out[0] may take the memory of in[0] */
+  uint32_t first_body, n_bodies;
+  bool inplace; /* out[0] may take the memory of in[0] */
 } oq_step;
 
 /* A declared input. */
@@ -47,9 +55,10 @@ struct oq_plan {
   oq_slot *slots;
   oq_step *steps;
   oq_feed *feeds;
+  oq_body *bodies;   /* of all steps */
   uint32_t *slot_of; /* by value id; OQ_NONE = not needed */
   oq_value_id *values;
-  uint32_t n_slots, n_steps, n_feeds, n_symbols, n_values, n_outer;
+  uint32_t n_slots, n_steps, n_feeds, n_symbols, n_values, n_outer, n_bodies;
   uint32_t max_in, max_out;
   /* What was computed with the plan, and how; NULL if nothing was. */
   oq_plan *folded;

@@ -8,6 +8,21 @@
 static const uint8_t no_bytes[OQ_ALIGN] = {0};
 
 /* ---- create, destroy --------------------------------------------------- */
+static oq_status create(oq_session **out, const oq_plan *p, oq_session *root,
+                        const oq_env *e);
+
+/* As deep as bodies are nested, which the plan has bounded. */
+static oq_status make_bodies(oq_session *s, const oq_env *e) {
+  const oq_plan *p = s->plan;
+
+  s->bodies = OQ_NEW_N(s->arena, oq_session *, p->n_bodies);
+  if (s->bodies == NULL) return oq_fail_memory(e->diags);
+  for (uint32_t i = 0; i < p->n_bodies; i++) {
+    OQ_TRY(create(&s->bodies[i], p->bodies[i].plan, s->root, e));
+  }
+  return OQ_OK;
+}
+
 static oq_status make(oq_session *s, const oq_env *e) {
   const oq_plan *p = s->plan;
   oq_arena *a;
@@ -22,22 +37,26 @@ static oq_status make(oq_session *s, const oq_env *e) {
   s->out_type = OQ_NEW_N(a, oq_type, p->max_out);
   s->out = OQ_NEW_N(a, oq_tensor, p->max_out);
   s->made = OQ_NEW_N(a, oq_buffer *, p->max_out);
+  s->data = OQ_NEW_N(a, const oq_datum *, p->max_in);
+  s->given = OQ_NEW_N(a, bool, p->max_out);
+  s->gift = OQ_NEW_N(a, oq_datum, p->max_out);
   if (s->cells == NULL || s->symbols == NULL || s->symbol_feed == NULL ||
       s->in == NULL || s->in_type == NULL || s->out_type == NULL ||
-      s->out == NULL || s->made == NULL) {
+      s->out == NULL || s->made == NULL || s->data == NULL ||
+      s->given == NULL || s->gift == NULL) {
     return oq_fail_memory(e->diags);
   }
   for (uint32_t i = 0; i < p->n_slots; i++) {
     const oq_slot *slot = &p->slots[i];
     if (slot->kind != OQ_SLOT_CONST) continue;
-    s->cells[i] = (oq_cell){.set = true, .t = slot->konst};
+    s->cells[i] = (oq_cell){.set = true, .d = oq_datum_of(&slot->konst)};
     s->cells[i].type = oq_type_of_tensor(slot->konst.dtype, &slot->konst.shape);
   }
-  return OQ_OK;
+  return make_bodies(s, e);
 }
 
-oq_status oq_session_create(oq_session **out, const oq_plan *p,
-                            const oq_env *e) {
+static oq_status create(oq_session **out, const oq_plan *p, oq_session *root,
+                        const oq_env *e) {
   oq_session *s = oq_alloc_get(e->alloc, sizeof *s, _Alignof(oq_session));
   oq_status status;
 
@@ -45,7 +64,9 @@ oq_status oq_session_create(oq_session **out, const oq_plan *p,
   memset(s, 0, sizeof *s);
   s->plan = p;
   s->alloc = e->alloc;
-  oq_buffers_init(&s->pool, e->alloc, e->limits->max_run_bytes);
+  oq_buffers_init(&s->own_pool, e->alloc, e->limits->max_run_bytes);
+  s->root = root != NULL ? root : s;
+  s->pool = &s->root->own_pool;
   status = make(s, e);
   if (status != OQ_OK) {
     oq_session_destroy(s);
@@ -55,15 +76,19 @@ oq_status oq_session_create(oq_session **out, const oq_plan *p,
   return OQ_OK;
 }
 
+oq_status oq_session_create(oq_session **out, const oq_plan *p,
+                            const oq_env *e) {
+  return create(out, p, NULL, e);
+}
+
 static void drop(oq_session *s, uint32_t slot) {
   oq_cell *c = &s->cells[slot];
 
-  oq_buffers_drop(&s->pool, c->buffer);
-  c->buffer = NULL;
+  if (c->set) oq_datum_drop(s->pool, &c->d);
   c->set = false;
 }
 
-static void drop_all(oq_session *s) {
+void oq_session_clear(oq_session *s) {
   if (s->cells == NULL) return;
   for (uint32_t i = 0; i < s->plan->n_slots; i++) {
     if (s->plan->slots[i].kind != OQ_SLOT_CONST) drop(s, i);
@@ -72,8 +97,11 @@ static void drop_all(oq_session *s) {
 
 void oq_session_destroy(oq_session *s) {
   if (s == NULL) return;
-  drop_all(s);
-  oq_buffers_trim(&s->pool);
+  for (uint32_t i = 0; s->bodies != NULL && i < s->plan->n_bodies; i++) {
+    oq_session_destroy(s->bodies[i]);
+  }
+  oq_session_clear(s);
+  oq_buffers_trim(&s->own_pool);
   oq_arena_destroy(s->arena);
   oq_alloc_put(s->alloc, s, sizeof *s);
 }
@@ -127,19 +155,23 @@ static oq_status check_symbol(oq_session *s, uint32_t feed, uint32_t d,
                  (long long)s->symbols[k]);
 }
 
+static oq_status refuse_kind(const oq_where *w, const oq_env *e) {
+  return oq_fail(e->diags, OQ_E_DATA, "input.kind", w,
+                 "input '%s' is no tensor, the model expects one", w->value);
+}
+
 static oq_status check_declared(oq_session *s, uint32_t feed,
-                                const oq_ctensor *t, const oq_env *e) {
+                                const oq_datum *in, const oq_env *e) {
   const oq_feed *f = &s->plan->feeds[feed];
   const oq_graph *g = s->plan->graph;
   const oq_type *want = expected(s->plan, feed);
+  const oq_ctensor *t = &in->t;
   oq_where w = OQ_WHERE_INIT;
 
-  if (want == NULL || want->kind == OQ_TYPE_UNKNOWN) return OQ_OK;
+  /* Kernels see for themselves what sequence or optional they are handed. */
+  if (want == NULL || want->kind != OQ_TYPE_TENSOR) return OQ_OK;
   w.value = oq_value_text(g, f->value);
-  if (want->kind != OQ_TYPE_TENSOR) {
-    return oq_fail(e->diags, OQ_E_UNSUPPORTED, "input.kind", &w,
-                   "input '%s' is not a tensor", w.value);
-  }
+  if (in->kind != OQ_DATUM_TENSOR) return refuse_kind(&w, e);
   if (want->dtype != OQ_DT_NONE && want->dtype != t->dtype) {
     return oq_fail(e->diags, OQ_E_DATA, "input.dtype", &w,
                    "input '%s' is %s, the model expects %s", w.value,
@@ -182,7 +214,18 @@ static oq_status check_bytes(const oq_session *s, const oq_feed *f,
   return OQ_OK;
 }
 
-static oq_status take_feeds(oq_session *s, const oq_ctensor *in, uint32_t n_in,
+static oq_status check_feed(oq_session *s, uint32_t feed, const oq_datum *d,
+                            const oq_env *e) {
+  const oq_feed *f = &s->plan->feeds[feed];
+
+  if (d->kind == OQ_DATUM_TENSOR) OQ_TRY(check_bytes(s, f, &d->t, e));
+  for (uint32_t i = 0; d->kind == OQ_DATUM_SEQUENCE && i < d->n_items; i++) {
+    OQ_TRY(check_bytes(s, f, &d->item[i].t, e));
+  }
+  return check_declared(s, feed, d, e);
+}
+
+static oq_status take_feeds(oq_session *s, const oq_datum *in, uint32_t n_in,
                             const oq_env *e) {
   const oq_plan *p = s->plan;
 
@@ -198,22 +241,22 @@ static oq_status take_feeds(oq_session *s, const oq_ctensor *in, uint32_t n_in,
   for (uint32_t i = 0; i < p->n_symbols; i++) s->symbols[i] = -1;
   for (uint32_t i = 0; i < n_in; i++) {
     const oq_feed *f = &p->feeds[i];
-    OQ_TRY(check_bytes(s, f, &in[i], e));
-    OQ_TRY(check_declared(s, i, &in[i], e));
+    OQ_TRY(check_feed(s, i, &in[i], e));
     if (f->slot == OQ_NONE) continue;
     oq_cell *c = &s->cells[f->slot];
-    c->t = in[i];
-    if (c->t.size == 0) c->t.data = no_bytes;
-    c->type = oq_type_of_tensor(in[i].dtype, &in[i].shape);
+    c->d = in[i];
+    c->d.buffer = NULL;
+    if (c->d.t.size == 0) c->d.t.data = no_bytes;
+    c->type = oq_datum_type(&in[i]);
     c->set = true;
   }
   return OQ_OK;
 }
 
 /* ---- one step ---------------------------------------------------------- */
-static oq_status take_buffer(oq_buffer **out, oq_session *s, const oq_call *c,
-                             size_t bytes) {
-  const oq_status status = oq_buffers_take(out, &s->pool, bytes);
+oq_status oq_session_take(oq_buffer **out, oq_session *s, const oq_call *c,
+                          size_t bytes) {
+  const oq_status status = oq_buffers_take(out, s->pool, bytes);
 
   if (status == OQ_OK) return OQ_OK;
   if (status == OQ_E_MEMORY) return oq_fail_memory(c->env->diags);
@@ -222,17 +265,19 @@ static oq_status take_buffer(oq_buffer **out, oq_session *s, const oq_call *c,
       c->env->diags, status, "run.memory", &w,
       "%s '%s': an output needs %zu bytes on top of %zu in use, more "
       "than the %llu a run may have",
-      w.op, w.node, bytes, s->pool.live, (unsigned long long)s->pool.limit);
+      w.op, w.node, bytes, s->pool->live, (unsigned long long)s->pool->limit);
 }
 
 /* The buffer of in[0] if output 0 may lie on it. */
 static oq_buffer *own_input(const oq_session *s, const oq_call *c) {
   const oq_cell *in = &s->cells[c->step->in[0]];
 
-  if (in->buffer == NULL || in->buffer->refs != 1) return NULL;
-  if (c->out[0].dtype != in->t.dtype) return NULL;
-  if (!oq_shape_equal(&c->out[0].shape, &in->t.shape)) return NULL;
-  return in->buffer;
+  if (in->d.buffer == NULL || in->d.buffer->refs != 1) return NULL;
+  if (in->d.kind != OQ_DATUM_TENSOR) return NULL;
+  if (in->d.t.data != in->d.buffer->data) return NULL; /* a part of it */
+  if (c->out[0].dtype != in->d.t.dtype) return NULL;
+  if (!oq_shape_equal(&c->out[0].shape, &in->d.t.shape)) return NULL;
+  return in->d.buffer;
 }
 
 static oq_status alloc_output(oq_call *c, uint32_t i, size_t bytes,
@@ -246,7 +291,7 @@ static oq_status alloc_output(oq_call *c, uint32_t i, size_t bytes,
     *data = b->data;
     return OQ_OK;
   }
-  OQ_TRY(take_buffer(&b, s, c, bytes));
+  OQ_TRY(oq_session_take(&b, s, c, bytes));
   s->made[i] = b;
   *data = b->data;
   return OQ_OK;
@@ -263,9 +308,11 @@ static bool runs_as_view(const oq_step *step) {
 
 static void gather_inputs(oq_session *s, const oq_step *step) {
   for (uint32_t i = 0; i < step->n_in; i++) {
-    const uint32_t k = step->in[i];
-    s->in[i] = k != OQ_NONE ? &s->cells[k].t : NULL;
-    s->in_type[i] = k != OQ_NONE ? &s->cells[k].type : NULL;
+    const oq_cell *c = step->in[i] != OQ_NONE ? &s->cells[step->in[i]] : NULL;
+    const bool tensor = c != NULL && c->d.kind == OQ_DATUM_TENSOR;
+    s->in[i] = tensor ? &c->d.t : NULL;
+    s->in_type[i] = c != NULL ? &c->type : NULL;
+    s->data[i] = c != NULL ? &c->d : NULL;
   }
 }
 
@@ -274,19 +321,32 @@ static void publish(oq_session *s, const oq_step *step) {
   for (uint32_t i = 0; i < step->n_out; i++) {
     const uint32_t k = step->out[i];
     if (k == OQ_NONE) {
-      oq_buffers_drop(&s->pool, s->made[i]);
+      oq_buffers_drop(s->pool, s->made[i]);
       continue;
     }
-    s->cells[k] = (oq_cell){.set = true,
-                            .t = oq_tensor_const(&s->out[i]),
-                            .type = s->out_type[i],
-                            .buffer = s->made[i]};
+    s->cells[k] =
+        (oq_cell){.set = true,
+                  .d = {.t = oq_tensor_const(&s->out[i]), .buffer = s->made[i]},
+                  .type = s->out_type[i]};
+  }
+}
+
+static void publish_gifts(oq_session *s, const oq_step *step) {
+  for (uint32_t i = 0; i < step->n_out; i++) {
+    const uint32_t k = step->out[i];
+    if (!s->given[i]) continue;
+    if (k == OQ_NONE) {
+      oq_datum_drop(s->pool, &s->gift[i]);
+      continue;
+    }
+    s->cells[k] = (oq_cell){
+        .set = true, .d = s->gift[i], .type = oq_datum_type(&s->gift[i])};
   }
 }
 
 static void give_back(oq_session *s, const oq_step *step) {
   for (uint32_t i = 0; i < step->n_out; i++) {
-    oq_buffers_drop(&s->pool, s->made[i]);
+    oq_buffers_drop(s->pool, s->made[i]);
   }
 }
 
@@ -296,10 +356,23 @@ static void publish_view(oq_session *s, const oq_step *step) {
 
   if (k == OQ_NONE) return;
   s->cells[k] = (oq_cell){
-      .set = true,
-      .t = {s->out[0].dtype, s->out[0].shape, s->out[0].size, in->t.data},
-      .type = s->out_type[0],
-      .buffer = oq_buffer_ref(in->buffer)};
+      .set = true, .d = oq_datum_share(&in->d), .type = s->out_type[0]};
+  s->cells[k].d.t.dtype = s->out[0].dtype;
+  s->cells[k].d.t.shape = s->out[0].shape;
+}
+
+/* Identity of what is no tensor. */
+static bool share_datum(oq_session *s, const oq_step *step) {
+  const oq_datum *d = step->n_in > 0 ? s->data[0] : NULL;
+
+  if (d == NULL || d->kind == OQ_DATUM_TENSOR ||
+      (step->def->flags & OQ_OP_DATA) == 0) {
+    return false;
+  }
+  if (step->out[0] == OQ_NONE) return true;
+  s->cells[step->out[0]] =
+      (oq_cell){.set = true, .d = oq_datum_share(d), .type = oq_datum_type(d)};
+  return true;
 }
 
 static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
@@ -307,6 +380,7 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
                .step = step,
                .in = s->in,
                .in_type = s->in_type,
+               .data = s->data,
                .out_type = s->out_type,
                .out = s->out,
                .alloc = alloc_output,
@@ -317,13 +391,17 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
 
   gather_inputs(s, step);
   if (runs_as_view(step)) {
+    if (share_datum(s, step)) return OQ_OK;
     OQ_TRY(oq_call_view(&c));
     publish_view(s, step);
     return OQ_OK;
   }
   memset(s->made, 0, step->n_out * sizeof *s->made);
+  memset(s->given, 0, step->n_out * sizeof *s->given);
   status = oq_call_run(&c);
-  if (status == OQ_OK) {
+  if (status == OQ_OK && (step->def->flags & OQ_OP_GIVES) != 0) {
+    publish_gifts(s, step);
+  } else if (status == OQ_OK) {
     publish(s, step);
   } else {
     give_back(s, step);
@@ -332,29 +410,28 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
 }
 
 /* ---- the loop ---------------------------------------------------------- */
-static oq_status tap_slot(const oq_session *s, const oq_tap *tap,
-                          uint32_t slot) {
-  if (slot == OQ_NONE) return OQ_OK;
-  return tap->on_value(tap->user, s->plan->graph, s->plan->slots[slot].value,
-                       &s->cells[slot].t);
-}
+static oq_status tap_slot(const oq_session *s, uint32_t slot) {
+  const oq_tap *tap = s->root->tap;
 
-static oq_status tap_feeds(const oq_session *s, const oq_tap *tap) {
-  for (uint32_t i = 0; i < s->plan->n_feeds; i++) {
-    OQ_TRY(tap_slot(s, tap, s->plan->feeds[i].slot));
+  if (tap == NULL || slot == OQ_NONE ||
+      s->cells[slot].d.kind != OQ_DATUM_TENSOR) {
+    return OQ_OK;
   }
-  return OQ_OK;
+  return tap->on_value(tap->user, s->plan->graph, s->plan->slots[slot].value,
+                       &s->cells[slot].d.t);
 }
 
-static oq_status run_steps(oq_session *s, const oq_tap *tap, const oq_env *e) {
+oq_status oq_session_run_steps(oq_session *s, const oq_env *e) {
   const oq_plan *p = s->plan;
 
-  if (tap != NULL) OQ_TRY(tap_feeds(s, tap));
+  for (uint32_t i = 0; i < p->n_feeds; i++) {
+    OQ_TRY(tap_slot(s, p->feeds[i].slot));
+  }
   for (uint32_t i = 0; i < p->n_steps; i++) {
     const oq_step *step = &p->steps[i];
     OQ_TRY(run_step(s, step, e));
-    for (uint32_t k = 0; tap != NULL && k < step->n_out; k++) {
-      OQ_TRY(tap_slot(s, tap, step->out[k]));
+    for (uint32_t k = 0; k < step->n_out; k++) {
+      OQ_TRY(tap_slot(s, step->out[k]));
     }
     for (uint32_t k = 0; k < step->n_dies; k++) drop(s, step->dies[k]);
   }
@@ -367,45 +444,63 @@ static oq_status own_kept(oq_session *s, const oq_env *e) {
   const oq_plan *p = s->plan;
 
   for (uint32_t i = 0; i < p->n_slots; i++) {
-    oq_cell *c = &s->cells[i];
-    if (!p->slots[i].keep || c->buffer != NULL ||
-        p->slots[i].kind == OQ_SLOT_CONST) {
-      continue;
-    }
-    if (oq_buffers_take(&c->buffer, &s->pool, c->t.size) != OQ_OK) {
-      return oq_fail_memory(e->diags);
-    }
-    memcpy(c->buffer->data, c->t.data, c->t.size);
-    c->t.data = c->buffer->data;
+    if (!p->slots[i].keep || p->slots[i].kind == OQ_SLOT_CONST) continue;
+    if (!s->cells[i].set) continue;
+    OQ_TRY(oq_datum_own(&s->cells[i].d, s->pool, e));
   }
   return OQ_OK;
 }
 
+static oq_status run(oq_session *s, const oq_tap *tap, const oq_env *e) {
+  s->turns = 0;
+  s->tap = tap;
+  const oq_status status = oq_session_run_steps(s, e);
+  s->tap = NULL;
+  return status;
+}
+
 static oq_status finish(oq_session *s, oq_status status, const oq_env *e) {
   if (status == OQ_OK) status = own_kept(s, e);
-  if (status != OQ_OK) drop_all(s);
-  oq_buffers_settle(&s->pool);
+  if (status != OQ_OK) {
+    oq_session_clear(s);
+    oq_buffers_reclaim(s->pool); /* what kernels held that failed */
+  }
+  oq_buffers_settle(s->pool);
   s->done = status == OQ_OK;
   return status;
+}
+
+oq_status oq_session_run_data(oq_session *s, const oq_datum *inputs,
+                              uint32_t n_inputs, const oq_tap *tap,
+                              const oq_env *e) {
+  oq_status status;
+
+  s->done = false;
+  oq_session_clear(s);
+  status = take_feeds(s, inputs, n_inputs, e);
+  if (status == OQ_OK) status = run(s, tap, e);
+  return finish(s, status, e);
 }
 
 oq_status oq_session_run(oq_session *s, const oq_ctensor *inputs,
                          uint32_t n_inputs, const oq_tap *tap,
                          const oq_env *e) {
+  const oq_mark mark = oq_arena_mark(e->scratch);
+  oq_datum *d = OQ_NEW_N(e->scratch, oq_datum, n_inputs);
   oq_status status;
 
-  s->done = false;
-  drop_all(s);
-  status = take_feeds(s, inputs, n_inputs, e);
-  if (status == OQ_OK) status = run_steps(s, tap, e);
-  return finish(s, status, e);
+  if (d == NULL) return oq_fail_memory(e->diags);
+  for (uint32_t i = 0; i < n_inputs; i++) d[i] = oq_datum_of(&inputs[i]);
+  status = oq_session_run_data(s, d, n_inputs, tap, e);
+  oq_arena_rewind(e->scratch, mark);
+  return status;
 }
 
 oq_status oq_session_run_unfed(oq_session *s, const oq_env *e) {
-  return finish(s, run_steps(s, NULL, e), e);
+  return finish(s, run(s, NULL, e), e);
 }
 
-const oq_ctensor *oq_session_value(const oq_session *s, oq_value_id v) {
+const oq_datum *oq_session_datum(const oq_session *s, oq_value_id v) {
   const oq_plan *p = s->plan;
   uint32_t slot;
 
@@ -414,7 +509,13 @@ const oq_ctensor *oq_session_value(const oq_session *s, oq_value_id v) {
   if (slot == OQ_NONE || !p->slots[slot].keep || !s->cells[slot].set) {
     return NULL;
   }
-  return &s->cells[slot].t;
+  return &s->cells[slot].d;
 }
 
-size_t oq_session_bytes(const oq_session *s) { return s->pool.held_peak; }
+const oq_ctensor *oq_session_value(const oq_session *s, oq_value_id v) {
+  const oq_datum *d = oq_session_datum(s, v);
+
+  return d != NULL && d->kind == OQ_DATUM_TENSOR ? &d->t : NULL;
+}
+
+size_t oq_session_bytes(const oq_session *s) { return s->pool->held_peak; }

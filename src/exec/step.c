@@ -66,6 +66,22 @@ static oq_status check_dtype(const oq_call *c) {
                  oq_dtype_text((int32_t)c->in[0]->dtype));
 }
 
+/* Kernels of rows that know no sequences rely on tensors. */
+static oq_status check_kinds(const oq_call *c) {
+  const oq_where w = place(c);
+
+  if (c->data == NULL || (c->step->def->flags & OQ_OP_DATA) != 0) return OQ_OK;
+  for (uint32_t i = 0; i < c->step->n_in; i++) {
+    if (c->data[i] == NULL || c->data[i]->kind == OQ_DATUM_TENSOR) continue;
+    return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.kind", &w,
+                   "%s '%s': input %u is %s, not a tensor", w.op, w.node, i,
+                   c->data[i]->kind == OQ_DATUM_SEQUENCE
+                       ? "a sequence"
+                       : "an optional without a value");
+  }
+  return OQ_OK;
+}
+
 static oq_status infer(const oq_call *c) {
   const oq_step *s = c->step;
   oq_infer x = {.graph = c->graph,
@@ -105,6 +121,7 @@ static oq_status set_outputs(const oq_call *c) {
   const oq_step *s = c->step;
 
   memset(c->out, 0, s->n_out * sizeof *c->out);
+  if ((s->def->flags & OQ_OP_GIVES) != 0) return OQ_OK;
   for (uint32_t i = 0; i < s->n_out; i++) {
     const oq_type *t = &c->out_type[i];
     oq_tensor *y = &c->out[i];
@@ -150,8 +167,11 @@ oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s) {
 }
 
 static oq_status check_late(const oq_call *c) {
+  const bool gives = (c->step->def->flags & OQ_OP_GIVES) != 0;
+
   for (uint32_t i = 0; i < c->step->n_out; i++) {
-    if (c->step->wanted[i] && c->out[i].data == NULL) {
+    if (!c->step->wanted[i]) continue;
+    if (gives ? !c->session->given[i] : c->out[i].data == NULL) {
       return refuse_unknown(c, i);
     }
   }
@@ -172,7 +192,8 @@ static oq_status run_kernel(oq_call *c) {
               .k = c->env->kernels,
               .scratch = c->env->scratch,
               .diags = c->env->diags,
-              .session = c->session};
+              .session = c->session,
+              .data = c->data};
 
   OQ_TRY(allocate(c));
   OQ_TRY(s->def->run(&r));
@@ -200,7 +221,8 @@ static oq_status with_types(oq_call *c, stage then) {
   oq_status s;
 
   c->session->now = c;
-  s = check_dtype(c);
+  s = check_kinds(c);
+  if (s == OQ_OK) s = check_dtype(c);
   if (s == OQ_OK) s = infer(c);
   if (s == OQ_OK) s = set_outputs(c);
   if (s == OQ_OK) s = then(c);

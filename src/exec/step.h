@@ -10,7 +10,8 @@ typedef struct oq_call {
   const oq_step *step;
   const oq_ctensor *const *in; /* NULL = absent */
   const oq_type *const *in_type;
-  oq_type *out_type; /* results, one per output of the node */
+  const oq_datum *const *data; /* the inputs, whatever they are; may be NULL */
+  oq_type *out_type;           /* results, one per output of the node */
   oq_tensor *out;
   /* Memory of output i, `bytes` of it as asked by the shape.  Records its
    * finding. */

@@ -114,6 +114,9 @@ oq_status oq_op_eval(oq_tensor *out, const oq_graph *g, oq_node_id id,
   if (n->def == NULL)
     return oq_run_fail(&r, OQ_E_UNSUPPORTED, "op.unknown",
                        "operator '%s' is not known", oq_node_op(g, id));
+  if ((n->def->flags & OQ_OP_GIVES) != 0)
+    return oq_run_fail(&r, OQ_E_UNSUPPORTED, "op.alone",
+                       "operator '%s' runs within a graph only", n->def->name);
   OQ_TRY(n->def->infer(&x));
   if (!all_concrete(x.out, n->n_out, n, SIZE_MAX))
     return oq_run_fail(&r, OQ_E_UNSUPPORTED, "op.late",
@@ -198,7 +201,7 @@ static bool has_body(const oq_node *n) {
 
 static bool can_eval(walk *w, const oq_node *n, const oq_type *out,
                      const oq_ctensor *const *in) {
-  const unsigned never = OQ_OP_RANDOM | OQ_OP_LATE;
+  const unsigned never = OQ_OP_RANDOM | OQ_OP_LATE | OQ_OP_GIVES;
 
   if ((n->def->flags & never) != 0 || has_body(n)) return false;
   for (uint32_t i = 0; i < n->n_in; i++) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "ir/ir.h"
+#include "ops/datum.h"
 
 /* ---- attributes: data, parsed once by ops/bind into the params struct ---- */
 typedef struct oq_i64s { /* field of an I64S attribute; n = 0 if absent */
@@ -152,10 +153,36 @@ typedef struct oq_run {
   oq_arena *scratch; /* rewound after the node; OQ_ALIGN-aligned on request */
   oq_diags *diags;
   struct oq_session *session; /* for oq_run_alloc and bodies */
+  /* The inputs once more, whatever they are (NULL = absent); NULL as a whole
+   * outside of a session.  Where one is no tensor, its entry in `in` is NULL.
+   */
+  const oq_datum *const *data;
 } oq_run;
 
 /* Allocates a LATE output. */
 oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s);
+
+/* For rows with OQ_OP_GIVES, which make data themselves.  References that such
+ * a kernel holds when it fails are let go with the run. */
+/* Runs a graph among the attributes of the node; `in` in the order of its
+ * inputs, `out` one per output, each with a reference. */
+oq_status oq_run_body(oq_run *r, const oq_graph *body, const oq_datum *in,
+                      uint32_t n_in, oq_datum *out);
+/* To be asked before each turn of a loop: OQ_E_LIMIT when the loops of this run
+ * have had limits.max_loop_trips together. */
+oq_status oq_run_turn(oq_run *r);
+/* A new tensor, its bytes to be written to *data. */
+oq_status oq_run_take(oq_datum *out, void **data, oq_run *r, oq_dtype t,
+                      const oq_shape *s);
+/* A new sequence of these n tensors, the references to which stay the caller's.
+ */
+oq_status oq_run_sequence(oq_datum *out, oq_run *r, oq_dtype t,
+                          const oq_datum *item, uint32_t n);
+/* One more reference. */
+oq_datum oq_run_share(const oq_datum *d);
+void oq_run_drop(oq_run *r, oq_datum *d);
+/* Makes `d` output i, with the reference. */
+void oq_run_give(oq_run *r, uint32_t i, oq_datum *d);
 
 enum {
   OQ_OP_INPLACE = 1 << 0,   /* out[0] may lie on in[0] (same type and shape) */
@@ -164,8 +191,11 @@ enum {
   OQ_OP_RANDOM = 1 << 2,    /* not a function of its inputs: never folded */
   OQ_OP_LATE = 1 << 3,      /* an output size is known only after the run */
   OQ_OP_QUANTIZED = 1 << 4, /* its presence means "already quantized" */
-  OQ_OP_META = 1 << 5       /* reads only the type of input 0, never its numbers
+  OQ_OP_META = 1 << 5,      /* reads only the type of input 0, never its numbers
                                (Shape, Size); its data may be NULL */
+  OQ_OP_DATA = 1 << 6,      /* inputs may be sequences and optionals */
+  OQ_OP_GIVES = 1 << 7      /* the kernel makes its outputs: oq_run_give.  Such
+                               rows are run in a session only */
 };
 
 #define OQ_OPS_MANY 65535

@@ -25,7 +25,7 @@ static bool has_body(const oq_node *n) {
 }
 
 static bool is_candidate(const folder *f, const oq_node *n) {
-  const unsigned never = OQ_OP_RANDOM | OQ_OP_QUANTIZED;
+  const unsigned never = OQ_OP_RANDOM | OQ_OP_QUANTIZED | OQ_OP_GIVES;
 
   if (n->dead || n->def == NULL || n->n_out == 0) return false;
   if ((n->def->flags & never) != 0 || has_body(n)) return false;

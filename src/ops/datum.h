@@ -1,0 +1,30 @@
+/* ops/datum.h - values of a run: tensors, sequences of tensors, and optionals.
+ * Included by op.h. */
+#ifndef OQ_OPS_DATUM_H
+#define OQ_OPS_DATUM_H
+
+#include "tensor/tensor.h"
+
+typedef enum oq_datum_kind {
+  OQ_DATUM_TENSOR,
+  OQ_DATUM_SEQUENCE, /* of tensors: ONNX has no others that operators take */
+  OQ_DATUM_NOTHING   /* an optional without a value; one that has a value is
+                        that value */
+} oq_datum_kind;
+
+struct oq_buffer;
+
+/* A plain struct; who holds one holds a reference to what is behind it. */
+typedef struct oq_datum {
+  oq_datum_kind kind;
+  oq_ctensor t; /* of a sequence only the element type; NONE: not known */
+  const struct oq_datum *item; /* of a sequence; each a tensor */
+  uint32_t n_items;
+  struct oq_buffer *buffer; /* NULL: memory that outlives the run */
+} oq_datum;
+
+static inline oq_datum oq_datum_of(const oq_ctensor *t) {
+  return (oq_datum){.kind = OQ_DATUM_TENSOR, .t = *t};
+}
+
+#endif
