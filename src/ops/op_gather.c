@@ -187,6 +187,15 @@ static int64_t reduce_i64(int64_t a, int64_t b, int32_t how, oq_dtype t) {
   return more == (how == REDUCE_MAX) ? a : b;
 }
 
+/* Element i, the bits of an unsigned one kept. */
+static int64_t bits_at(const oq_ctensor *t, size_t i) {
+  int64_t v;
+
+  if (t->dtype != OQ_DT_U64) return oq_element_i64(t, i);
+  memcpy(&v, (const uint8_t *)t->data + i * sizeof v, sizeof v);
+  return v;
+}
+
 /* The low bits of `v` as element i, which oq_element_set_i64 would saturate. */
 static void set_wrapped(oq_tensor *t, size_t i, int64_t v) {
   const size_t size = oq_bytes_size(t->dtype);
@@ -222,9 +231,9 @@ static void write_elements(oq_run *r, size_t to, size_t from, size_t n) {
                          reduce_f64(oq_element_f64(&c, to + i),
                                     oq_element_f64(u, from + i), how));
     else
-      set_wrapped(y, to + i,
-                  reduce_i64(oq_element_i64(&c, to + i),
-                             oq_element_i64(u, from + i), how, y->dtype));
+      set_wrapped(
+          y, to + i,
+          reduce_i64(bits_at(&c, to + i), bits_at(u, from + i), how, y->dtype));
   }
 }
 
