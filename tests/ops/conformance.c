@@ -2,7 +2,7 @@
  * engine.
  *
  *   conformance FOLDER [--gaps FILE] [--kind KIND] [--case GLOB] [--ops A,B]
- *               [--atol X] [--rtol X] [--verbose]
+ *               [--atol X] [--rtol X] [--steps N] [--verbose]
  *
  * FOLDER holds KIND/CASE/model.onnx with test_data_set_K/{input,output}_N.pb,
  * and light/.  A case that uses an operator without a row, or a value that is
@@ -34,6 +34,7 @@ typedef enum outcome {
 typedef struct options {
   const char *folder, *gaps, *kind, *pattern, *ops;
   tolerance tol;
+  double steps; /* by which integers may differ */
   bool verbose;
 } options;
 
@@ -201,7 +202,7 @@ static outcome compare_output(one_case *c, oq_context *cx, const options *o,
     oq_tensor_file_destroy(f);
     return failed(c, cx, "output");
   }
-  ok = values_close(&d, &a, &b, o->tol);
+  ok = values_within(&d, &a, &b, o->tol, o->steps);
   if (!ok) {
     (void)snprintf(c->why, sizeof c->why, "output %u: %s (max abs %.3g)", i,
                    d.text, d.max_abs);
@@ -479,6 +480,8 @@ static bool parse(options *o, int argc, char **argv) {
       o->tol.atol = strtod(v, NULL);
     else if (strcmp(a, "--rtol") == 0)
       o->tol.rtol = strtod(v, NULL);
+    else if (strcmp(a, "--steps") == 0)
+      o->steps = strtod(v, NULL);
     else
       return false;
   }

@@ -40,6 +40,11 @@ static void note_worst(difference *d, size_t i, double a, double b) {
 
 bool values_close(difference *d, const oq_ctensor *got, const oq_ctensor *want,
                   tolerance t) {
+  return values_within(d, got, want, t, 0);
+}
+
+bool values_within(difference *d, const oq_ctensor *got, const oq_ctensor *want,
+                   tolerance t, double steps) {
   size_t bad = 0, n;
 
   memset(d, 0, sizeof *d);
@@ -48,7 +53,7 @@ bool values_close(difference *d, const oq_ctensor *got, const oq_ctensor *want,
     if (got->size == 0 || memcmp(got->data, want->data, got->size) == 0) {
       return true;
     }
-    t = (tolerance){0, 0};
+    t = (tolerance){0, steps};
   }
   n = oq_tensor_count(want);
   for (size_t i = 0; i < n; i++) {

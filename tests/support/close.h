@@ -19,6 +19,9 @@ typedef struct difference {
 /* Element type and shape must be equal; floats within `t`, all else exactly. */
 bool values_close(difference *out, const oq_ctensor *got,
                   const oq_ctensor *want, tolerance t);
+/* The same, but integers may differ by `steps`. */
+bool values_within(difference *out, const oq_ctensor *got,
+                   const oq_ctensor *want, tolerance t, double steps);
 /* 1 for two zero vectors. */
 double values_cosine(const oq_ctensor *a, const oq_ctensor *b);
 
