@@ -487,7 +487,7 @@ static int run(void *options, const oq_opt_list *names) {
   if (oq_plan_print_targets(&o->plan)) return OQ_EXIT_DONE;
   if (names->n == 0) {
     oq_term_error("usage: onnxquant inspect MODEL|STATS",
-                  "inspect: MODEL missing");
+                  "inspect: MODEL expected");
     return OQ_EXIT_USAGE;
   }
   k.path = names->items[0];

@@ -76,7 +76,7 @@ static int check_words(const oq_convert_options *o, const oq_opt_list *names) {
 
   if (names->n == 0) {
     oq_term_error("usage: onnxquant quantize MODEL -o OUT --data DATA",
-                  "quantize: MODEL missing");
+                  "quantize: MODEL expected");
     return OQ_EXIT_USAGE;
   }
   if (!o->output && !plan_only) {

@@ -194,14 +194,16 @@ static int quantize(oq_convert *c) {
 
 static oq_status write_stdout(void *user, const void *p, size_t n) {
   (void)user;
-  return fwrite(p, 1, n, stdout) == n ? OQ_OK : OQ_E_IO;
+  (void)fwrite(p, 1, n, stdout); /* failures stick to the stream */
+  return OQ_OK;
 }
 
 /* What goes to stdout is also written where it can be read again. */
 static int write_stream(oq_convert *c) {
   OQ_DO(
       oq_work_exit(&c->w, oq_model_save_stream(c->result, write_stdout, NULL)));
-  return fflush(stdout) == 0 ? OQ_EXIT_DONE : oq_work_fail_stdout();
+  return fflush(stdout) == 0 && !ferror(stdout) ? OQ_EXIT_DONE
+                                                : oq_work_fail_stdout();
 }
 
 static int write_result(oq_convert *c) {

@@ -177,8 +177,9 @@ static oq_opt_result take_number(void *field, const oq_opt *row,
                    whole ? "whole " : "");
   else
     (void)snprintf(expected, sizeof expected,
-                   "%s is a %snumber from %.9g to %.9g", row->arg,
-                   whole ? "whole " : "", row->lo, row->hi);
+                   whole ? "%s is a whole number from %.0f to %.0f"
+                         : "%s is a number from %.9g to %.9g",
+                   row->arg, row->lo, row->hi);
   if (!oq_opt_number(&v, value) || !within(row, v) ||
       (whole && (v != floor(v) || fabs(v) > 9e15 || strchr(value, 'e'))) ||
       (row->kind == OQ_OPT_UINT && v < 0))
@@ -300,7 +301,7 @@ static oq_opt_result check_names(const oq_opt_command *c,
 
   (void)snprintf(hint, sizeof hint, "usage: onnxquant %s", c->usage);
   if (names->n < c->min_names)
-    oq_term_error(hint, "%s: %s missing", c->name, c->names);
+    oq_term_error(hint, "%s: %s expected", c->name, c->names);
   else if (names->n > c->max_names)
     oq_term_error(hint, "%s: '%s' is one word too many", c->name,
                   names->items[c->max_names]);

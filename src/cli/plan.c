@@ -246,7 +246,9 @@ bool oq_plan_glob(const char *pattern, const char *text) {
 int oq_plan_prepare(oq_model **out, oq_work *w, oq_model *m,
                     const oq_plan_options *p) {
   oq_prepare_options o = OQ_PREPARE_OPTIONS_INIT;
+  oq_quantize_options unused;
 
+  OQ_DO(oq_plan_take(&unused, p)); /* before any work is done */
   o.opset = p->opset;
   o.skip_passes = p->no_pass.items;
   return oq_work_exit(w, oq_model_prepare(out, m, &o));

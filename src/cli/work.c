@@ -354,6 +354,10 @@ uint64_t oq_work_peak_rss(bool children) {
 }
 
 int oq_work_fail_stdout(void) {
+  static bool told;
+
+  if (told) return OQ_EXIT_SYSTEM;
+  told = true;
   if (errno == EPIPE) return OQ_EXIT_SIGNAL + SIGPIPE;
   oq_term_error(NULL, "writing to stdout: %s", strerror(errno));
   return OQ_EXIT_SYSTEM;
