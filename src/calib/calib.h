@@ -4,6 +4,7 @@
 #define OQ_CALIB_CALIB_H
 
 #include "exec/exec.h"
+#include "kern/k_hist.h"
 #include "onnxquant/calibration.h"
 
 /* ---- hist.c: magnitudes in bins of power-of-two width --------------------
@@ -12,28 +13,26 @@
  * floor(floor(x / w) / 2) = floor(x / 2w), and scaling by a power of two is
  * exact, the result is a function of the multiset of values alone: w is the
  * least power of two with max|x| < OQ_HIST_BINS * w, whatever came first. */
-#define OQ_HIST_BINS 4096
-
-typedef struct oq_hist_side {
-  uint32_t *low;  /* NULL until a value falls on this side */
-  uint64_t *high; /* what `low` could not hold; NULL until needed */
-} oq_hist_side;
+#define OQ_HIST_BINS OQ_K_HIST_BINS
 
 typedef struct oq_hist {
   bool empty;     /* no finite non-zero value yet: `exponent` means nothing */
   int exponent;   /* w = 2^exponent */
   uint64_t since; /* values in `low` at most: below 2^32 */
-  oq_hist_side side[2]; /* 0: x > 0, 1: x < 0 */
+  uint32_t *low;  /* both sides, x > 0 first, and the spare ones; NULL: none */
+  uint64_t *high; /* of both sides, what `low` could not hold; NULL: none */
 } oq_hist;
 
 /* Adds the finite non-zero values among x[0..n); the largest magnitude among
- * them is `bound` (> 0).  false: memory. */
-bool oq_hist_feed(oq_hist *h, const float *x, size_t n, float bound,
-                  oq_arena *a);
+ * them is `bound` (> 0).  *rest: how many were not added.  false: memory. */
+bool oq_hist_feed(oq_hist *h, uint64_t *rest, const float *x, size_t n,
+                  float bound, oq_arena *a);
 bool oq_hist_merge(oq_hist *into, const oq_hist *from, oq_arena *a);
+/* Count of bin i of side 0 (x > 0) or 1 (x < 0). */
 static inline uint64_t oq_hist_at(const oq_hist *h, uint32_t side, uint32_t i) {
-  const oq_hist_side *s = &h->side[side];
-  return (s->low ? s->low[i] : 0) + (s->high ? s->high[i] : 0);
+  const uint32_t k = side * OQ_HIST_BINS + i;
+
+  return (h->low ? h->low[k] : 0) + (h->high ? h->high[k] : 0);
 }
 double oq_hist_width(const oq_hist *h);
 

@@ -33,35 +33,33 @@ static void halve_u64(uint64_t *t) {
 }
 
 /* Doubles the width until it is 2^exponent.  No sum of two `low` counters can
- * wrap: all of them together are below 2^32. */
+ * wrap: all of them together are below 2^32.  After 12 halvings everything is
+ * in bin 0, and further ones change nothing. */
 static void widen(oq_hist *h, int exponent) {
-  if (exponent - h->exponent >= 13) { /* everything falls into bin 0 */
-    while (exponent - h->exponent > 13) h->exponent++;
-  }
-  for (; h->exponent < exponent; h->exponent++) {
+  if (exponent - h->exponent > 12) h->exponent = exponent - 12;
+  for (; h->exponent < exponent; h->exponent++)
     for (uint32_t s = 0; s < 2; s++) {
-      if (h->side[s].low) halve_u32(h->side[s].low);
-      if (h->side[s].high) halve_u64(h->side[s].high);
+      if (h->low) halve_u32(h->low + s * OQ_HIST_BINS);
+      if (h->high) halve_u64(h->high + s * OQ_HIST_BINS);
     }
-  }
 }
 
-static bool side_ready(oq_hist_side *s, oq_arena *a) {
-  if (!s->low) s->low = OQ_NEW_N(a, uint32_t, OQ_HIST_BINS);
-  return s->low != NULL;
+static bool low_ready(oq_hist *h, oq_arena *a) {
+  if (!h->low) h->low = OQ_NEW_N(a, uint32_t, OQ_K_HIST_SIZE);
+  return h->low != NULL;
+}
+
+static bool high_ready(oq_hist *h, oq_arena *a) {
+  if (!h->high) h->high = OQ_NEW_N(a, uint64_t, 2 * OQ_HIST_BINS);
+  return h->high != NULL;
 }
 
 /* Moves the 32-bit counters into the 64-bit ones. */
 static bool promote(oq_hist *h, oq_arena *a) {
-  for (uint32_t s = 0; s < 2; s++) {
-    oq_hist_side *side = &h->side[s];
-
-    if (!side->low) continue;
-    if (!side->high) side->high = OQ_NEW_N(a, uint64_t, OQ_HIST_BINS);
-    if (!side->high) return false;
-    for (uint32_t i = 0; i < OQ_HIST_BINS; i++) side->high[i] += side->low[i];
-    memset(side->low, 0, OQ_HIST_BINS * sizeof *side->low);
-  }
+  if (!h->low || h->since == 0) return true;
+  if (!high_ready(h, a)) return false;
+  for (uint32_t i = 0; i < 2 * OQ_HIST_BINS; i++) h->high[i] += h->low[i];
+  memset(h->low, 0, 2 * OQ_HIST_BINS * sizeof *h->low);
   h->since = 0;
   return true;
 }
@@ -81,37 +79,28 @@ static void reach(oq_hist *h, int exponent) {
   }
 }
 
-/* Values beyond `bound` are infinite or NaN: the comparison drops both. */
-static void count(oq_hist *h, const float *x, size_t n, float bound) {
-  const float inverse = ldexpf(1.0f, -h->exponent);
-  uint32_t *const pos = h->side[0].low, *const neg = h->side[1].low;
+/* Takes the spare counters of the last call: what was not counted. */
+static uint64_t take_spare(oq_hist *h) {
+  uint64_t n = 0;
 
-  for (size_t i = 0; i < n; i++) {
-    const float v = x[i], m = fabsf(v);
-
-    if (!(m > 0.0f && m <= bound)) continue;
-    (v > 0.0f ? pos : neg)[(uint32_t)(m * inverse)]++;
+  for (uint32_t i = 2 * OQ_HIST_BINS; i < OQ_K_HIST_SIZE; i++) {
+    n += h->low[i];
+    h->low[i] = 0;
   }
+  return n;
 }
 
-static bool any_of_sign(const float *x, size_t n, bool negative) {
-  for (size_t i = 0; i < n; i++)
-    if (negative ? x[i] < 0.0f : x[i] > 0.0f) return true;
-  return false;
-}
-
-bool oq_hist_feed(oq_hist *h, const float *x, size_t n, float bound,
-                  oq_arena *a) {
-  for (uint32_t s = 0; s < 2; s++)
-    if (!h->side[s].low && any_of_sign(x, n, s == 1) &&
-        !side_ready(&h->side[s], a))
-      return false;
+bool oq_hist_feed(oq_hist *h, uint64_t *rest, const float *x, size_t n,
+                  float bound, oq_arena *a) {
+  if (!low_ready(h, a)) return false;
   reach(h, exponent_for(bound));
+  *rest = 0;
   while (n > 0) {
     const size_t part = n < UINT32_MAX / 2 ? n : UINT32_MAX / 2;
 
     if (!make_room(h, part, a)) return false;
-    count(h, x, part, bound);
+    oq_k_hist_f32(h->low, x, part, bound, ldexpf(1.0f, -h->exponent));
+    *rest += take_spare(h);
     x += part;
     n -= part;
   }
@@ -121,19 +110,13 @@ bool oq_hist_feed(oq_hist *h, const float *x, size_t n, float bound,
 bool oq_hist_merge(oq_hist *into, const oq_hist *from, oq_arena *a) {
   if (from->empty) return true;
   reach(into, from->exponent);
-  if (!promote(into, a)) return false;
+  if (!promote(into, a) || !high_ready(into, a)) return false;
 
   const unsigned shift = (unsigned)(into->exponent - from->exponent);
 
-  for (uint32_t s = 0; s < 2; s++) {
-    oq_hist_side *side = &into->side[s];
-
-    if (!from->side[s].low) continue;
-    if (!side_ready(side, a)) return false;
-    if (!side->high) side->high = OQ_NEW_N(a, uint64_t, OQ_HIST_BINS);
-    if (!side->high) return false;
+  for (uint32_t s = 0; s < 2; s++)
     for (uint32_t i = 0; i < OQ_HIST_BINS; i++)
-      side->high[shift < 32 ? i >> shift : 0] += oq_hist_at(from, s, i);
-  }
+      into->high[s * OQ_HIST_BINS + (shift < 32 ? i >> shift : 0)] +=
+          oq_hist_at(from, s, i);
   return true;
 }

@@ -12,28 +12,24 @@ void oq_record_init(oq_record *r) {
   r->hist.empty = true;
 }
 
-static uint64_t count_zeros(const float *x, size_t n) {
-  uint64_t zeros = 0;
-
-  for (size_t i = 0; i < n; i++) zeros += x[i] == 0.0f;
-  return zeros;
-}
-
 static oq_status feed_tile(oq_record *r, const float *x, size_t n,
                            const oq_kernels *k, oq_arena *a) {
   float lo = INFINITY, hi = -INFINITY;
+  uint64_t nans = 0, infinities = 0, rest = n;
 
-  k->minmax_f32(&lo, &hi, &r->nans, &r->infinities, x, n);
+  k->minmax_f32(&lo, &hi, &nans, &infinities, x, n);
   r->count += n;
+  r->nans += nans;
+  r->infinities += infinities;
   if (lo > hi) return OQ_OK;
   r->lo = lo < r->lo ? lo : r->lo;
   r->hi = hi > r->hi ? hi : r->hi;
-  r->zeros += count_zeros(x, n);
 
   const float bound = -lo > hi ? -lo : hi > 0.0f ? hi : 0.0f;
 
-  if (bound > 0.0f && !oq_hist_feed(&r->hist, x, n, bound, a))
+  if (bound > 0.0f && !oq_hist_feed(&r->hist, &rest, x, n, bound, a))
     return OQ_E_MEMORY;
+  r->zeros += rest - nans - infinities;
   return OQ_OK;
 }
 

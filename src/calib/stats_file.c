@@ -187,10 +187,9 @@ static bool decode_side(oq_hist *h, uint32_t side, uint32_t first,
                         const uint64_t *count, size_t n, oq_arena *a) {
   if (n == 0) return true;
   if (first >= OQ_HIST_BINS || n > OQ_HIST_BINS - first) return false;
-  h->side[side].low = OQ_NEW_N(a, uint32_t, OQ_HIST_BINS);
-  h->side[side].high = OQ_NEW_N(a, uint64_t, OQ_HIST_BINS);
-  if (!h->side[side].low || !h->side[side].high) return false;
-  memcpy(h->side[side].high + first, count, n * sizeof *count);
+  if (!h->high) h->high = OQ_NEW_N(a, uint64_t, 2 * OQ_HIST_BINS);
+  if (!h->high) return false;
+  memcpy(h->high + side * OQ_HIST_BINS + first, count, n * sizeof *count);
   return true;
 }
 
