@@ -1,0 +1,124 @@
+/* ops/pick - see pick.h. */
+#include "ops/pick.h"
+
+#include "kern/k_eltwise.h"
+
+/* ---- indices ------------------------------------------------------------- */
+oq_status oq_pick_indices(const int64_t **out, const oq_run *r, uint32_t slot,
+                          int64_t n) {
+  const oq_ctensor *const t = r->in[slot];
+  const size_t count = oq_tensor_count(t);
+  int64_t *const v =
+      oq_arena_alloc_raw(r->scratch, count, sizeof *v, _Alignof(int64_t));
+
+  if (v == NULL) return oq_fail_memory(r->diags);
+  for (size_t i = 0; i < count; i++) {
+    const int64_t k = oq_element_i64(t, i);
+    if (k < -n || k >= n)
+      return oq_run_fail(r, OQ_E_DATA, "op.index",
+                         "index %lld lies outside of an axis of %lld",
+                         (long long)k, (long long)n);
+    v[i] = k < 0 ? k + n : k;
+  }
+  *out = v;
+  return OQ_OK;
+}
+
+/* ---- scalars ------------------------------------------------------------- */
+static const oq_ctensor *known_input(bool *known, const oq_infer *x,
+                                     uint32_t slot) {
+  const bool present = slot < x->n_in && oq_value_ok(x->node->in[slot]);
+
+  *known = !present || x->konst[slot] != NULL;
+  return present ? x->konst[slot] : NULL;
+}
+
+static oq_status check_one(const oq_infer *x, const oq_ctensor *t,
+                           uint32_t slot) {
+  if (oq_tensor_count(t) == 1 && oq_k_class((int32_t)t->dtype) != OQ_NUM_NONE)
+    return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "op.scalar",
+                       "input %u has %zu elements of type %s, expected one "
+                       "number",
+                       slot, oq_tensor_count(t),
+                       oq_dtype_text((int32_t)t->dtype));
+}
+
+oq_status oq_pick_scalar(int64_t *out, bool *known, const oq_infer *x,
+                         uint32_t slot, int64_t dflt) {
+  const oq_ctensor *const t = known_input(known, x, slot);
+
+  if (t != NULL) OQ_TRY(check_one(x, t, slot));
+  *out = t != NULL ? oq_element_i64(t, 0) : dflt;
+  return OQ_OK;
+}
+
+oq_status oq_pick_scalar_f64(double *out, bool *known, const oq_infer *x,
+                             uint32_t slot, double dflt) {
+  const oq_ctensor *const t = known_input(known, x, slot);
+
+  if (t != NULL) OQ_TRY(check_one(x, t, slot));
+  *out = t != NULL ? oq_element_f64(t, 0) : dflt;
+  return OQ_OK;
+}
+
+int64_t oq_pick_run_scalar(const oq_run *r, uint32_t slot, int64_t dflt) {
+  const oq_ctensor *const t = oq_pick_input(r, slot);
+
+  return t == NULL ? dflt : oq_element_i64(t, 0);
+}
+
+double oq_pick_run_scalar_f64(const oq_run *r, uint32_t slot, double dflt) {
+  const oq_ctensor *const t = oq_pick_input(r, slot);
+
+  return t == NULL ? dflt : oq_element_f64(t, 0);
+}
+
+oq_status oq_pick_same_dim(const oq_infer *x, oq_dim a, oq_dim b,
+                           const char *what) {
+  if (a.size == OQ_DIM_UNKNOWN || b.size == OQ_DIM_UNKNOWN || a.size == b.size)
+    return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "op.shape",
+                       "the %s do not fit: a size of %lld meets one of %lld",
+                       what, (long long)a.size, (long long)b.size);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+enum { BLOCK = 512 };
+
+#define TOP (UINT64_C(1) << 63)
+
+static uint64_t key_f64(double v) {
+  uint64_t u;
+
+  if (v != v) return UINT64_MAX;
+  v += 0.0; /* -0 becomes 0 */
+  memcpy(&u, &v, sizeof u);
+  return (u & TOP) != 0 ? ~u : u | TOP;
+}
+
+oq_status oq_pick_keys(uint64_t **out, const oq_run *r, const oq_ctensor *t) {
+  const size_t n = oq_tensor_count(t);
+  const oq_num_class cls = oq_k_class((int32_t)t->dtype);
+  uint64_t *const keys =
+      oq_arena_alloc_raw(r->scratch, n, sizeof *keys, _Alignof(uint64_t));
+  union {
+    float f32[BLOCK];
+    double f64[BLOCK];
+    int64_t i64[BLOCK];
+    uint64_t u64[BLOCK];
+  } b;
+
+  if (keys == NULL) return oq_fail_memory(r->diags);
+  for (size_t i = 0; i < n; i += BLOCK) {
+    const size_t width = n - i < BLOCK ? n - i : BLOCK;
+    oq_k_load(&b, t->data, i, width, (int32_t)t->dtype);
+    for (size_t k = 0; k < width; k++)
+      keys[i + k] = cls == OQ_NUM_F32   ? key_f64((double)b.f32[k])
+                    : cls == OQ_NUM_F64 ? key_f64(b.f64[k])
+                    : cls == OQ_NUM_I64 ? (uint64_t)b.i64[k] ^ TOP
+                                        : b.u64[k];
+  }
+  *out = keys;
+  return OQ_OK;
+}
