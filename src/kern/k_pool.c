@@ -23,17 +23,45 @@ static place place_out(const oq_windows *w, size_t o) {
   return p;
 }
 
-/* Input under tap k of output o; false if outside. `column` is its number with
+/* Taps of output o along an axis below padded position `end`. */
+static size_t taps_below(const oq_axis *a, size_t o, size_t end) {
+  const size_t at = o * a->stride;
+  const size_t n = at < end ? (end - at + a->dilation - 1) / a->dilation : 0;
+
+  return n < a->kernel ? n : a->kernel;
+}
+
+/* The taps of an output that lie inside, by axis: however big the window and
+ * its padding are, no others are looked at. */
+typedef struct box {
+  size_t lo[OQ_WINDOW_AXES], n[OQ_WINDOW_AXES];
+  size_t count;
+} box;
+
+static box box_of(const oq_windows *w, const place *o) {
+  box b = {.count = 1};
+
+  for (uint32_t i = 0; i < w->n; i++) {
+    const oq_axis *const a = &w->axis[i];
+    b.lo[i] = taps_below(a, o->at[i], a->pad);
+    b.n[i] = taps_below(a, o->at[i], a->pad + a->in) - b.lo[i];
+    b.count *= b.n[i];
+  }
+  return b;
+}
+
+/* Input under tap k of the box, in row-major order. `column` is its number with
  * the first axis running fastest. */
-static bool under(size_t *at, size_t *column, const oq_windows *w,
-                  const place *o, size_t k) {
+static void under(size_t *at, size_t *column, const oq_windows *w,
+                  const place *o, const box *b, size_t k) {
   place in;
   size_t row = 0, col = 0;
 
   for (uint32_t i = w->n; i-- > 0;) {
-    if (!oq_axis_at(&in.at[i], &w->axis[i], o->at[i], k % w->axis[i].kernel))
-      return false;
-    k /= w->axis[i].kernel;
+    const oq_axis *const a = &w->axis[i];
+    in.at[i] =
+        o->at[i] * a->stride + (b->lo[i] + k % b->n[i]) * a->dilation - a->pad;
+    k /= b->n[i];
   }
   for (uint32_t i = 0; i < w->n; i++) {
     row = row * w->axis[i].in + in.at[i];
@@ -42,21 +70,14 @@ static bool under(size_t *at, size_t *column, const oq_windows *w,
   }
   *at = row;
   *column = col;
-  return true;
 }
 
 /* Taps of output o along axis i that a mean divides by. */
 static size_t axis_count(const oq_pooling *p, uint32_t i, size_t o) {
   const oq_axis *const a = &p->w.axis[i];
-  const size_t from = p->include_pad ? 0 : a->pad;
-  const size_t to = a->pad + a->in + (p->include_pad ? p->tail[i] : 0);
-  size_t n = 0;
 
-  for (size_t k = 0; k < a->kernel; k++) {
-    const size_t at = o * a->stride + k * a->dilation;
-    if (at >= from && at < to) n++;
-  }
-  return n;
+  if (p->include_pad) return taps_below(a, o, a->pad + a->in + p->tail[i]);
+  return taps_below(a, o, a->pad + a->in) - taps_below(a, o, a->pad);
 }
 
 static size_t place_count(const oq_pooling *p, const place *o, uint32_t axes) {
@@ -79,11 +100,12 @@ static bool nothing(const oq_pooling *p) {
       const size_t base = plane * p->w.in_size;                             \
       for (size_t o = 0; o < p->w.out_size; o++) {                          \
         const place at_out = place_out(&p->w, o);                           \
+        const box b = box_of(&p->w, &at_out);                               \
         size_t at, col, best = 0;                                           \
         bool any = false;                                                   \
         T v = (T)-INFINITY;                                                 \
-        for (size_t k = 0; k < p->w.taps; k++) {                            \
-          if (!under(&at, &col, &p->w, &at_out, k)) continue;               \
+        for (size_t k = 0; k < b.count; k++) {                              \
+          under(&at, &col, &p->w, &at_out, &b, k);                          \
           const T u = x[base + at];                                         \
           if (any && !(u > v) && !(u != u && v == v)) continue;             \
           any = true;                                                       \
@@ -101,11 +123,14 @@ static bool nothing(const oq_pooling *p) {
       const T *const from = x + plane * p->w.in_size;                       \
       for (size_t o = 0; o < p->w.out_size; o++) {                          \
         const place at_out = place_out(&p->w, o);                           \
+        const box b = box_of(&p->w, &at_out);                               \
         const size_t n = place_count(p, &at_out, p->w.n);                   \
         size_t at, col;                                                     \
         T sum = 0;                                                          \
-        for (size_t k = 0; k < p->w.taps; k++)                              \
-          if (under(&at, &col, &p->w, &at_out, k)) sum += from[at];         \
+        for (size_t k = 0; k < b.count; k++) {                              \
+          under(&at, &col, &p->w, &at_out, &b, k);                          \
+          sum += from[at];                                                  \
+        }                                                                   \
         *y++ = n == 0 ? 0 : sum / (T)n;                                     \
       }                                                                     \
     }                                                                       \
@@ -131,10 +156,12 @@ void oq_pool_norm_f64(const oq_pooling *p, double *y, const double *x,
     const double *const from = x + plane * p->w.in_size;
     for (size_t o = 0; o < p->w.out_size; o++) {
       const place at_out = place_out(&p->w, o);
+      const box b = box_of(&p->w, &at_out);
       double sum = 0;
-      for (size_t k = 0; k < p->w.taps; k++)
-        if (under(&at, &col, &p->w, &at_out, k))
-          sum += pow(fabs(from[at]), power);
+      for (size_t k = 0; k < b.count; k++) {
+        under(&at, &col, &p->w, &at_out, &b, k);
+        sum += pow(fabs(from[at]), power);
+      }
       *y++ = pow(sum, 1 / power);
     }
   }

@@ -218,6 +218,28 @@ static void ceil_drops_windows(void **state) {
   case_close(&c);
 }
 
+/* A window of 2^60 taps over four numbers takes no longer than four. */
+static void huge_windows(void **state) {
+  static const char *const attrs =
+      "kernel_shape=[1073741824,1073741824] strides=[4294967296,4294967296] "
+      "pads=[1073741823,1073741823,1073741823,1073741823]";
+  op_case c;
+
+  (void)state;
+  for (uint32_t n_out = 1; n_out <= 2; n_out++) {
+    case_open(&c, 13);
+    case_f32(&c, "1,1,2,2", (float[]){1, 4, 3, 2});
+    case_run(&c, "MaxPool", n_out, attrs);
+    case_is_f32(&c, 0, "1,1,1,1", (float[]){1}, 0);
+    case_close(&c);
+  }
+  case_open(&c, 13);
+  case_f32(&c, "1,1,2,2", (float[]){1, 4, 3, 2});
+  case_run(&c, "AveragePool", 1, attrs);
+  case_is_f32(&c, 0, "1,1,1,1", (float[]){1}, 0);
+  case_close(&c);
+}
+
 static void global_pools(void **state) {
   const float x[] = {1, 2, 3, 6, -1, -2, -3, -6};
   op_case c;
@@ -288,10 +310,15 @@ static void refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(pools_any),     cmocka_unit_test(pools_wide),
-      cmocka_unit_test(max_meets_nan), cmocka_unit_test(ceil_drops_windows),
-      cmocka_unit_test(global_pools),  cmocka_unit_test(global_mean_of_many),
-      cmocka_unit_test(infer_partly),  cmocka_unit_test(refusals),
+      cmocka_unit_test(pools_any),
+      cmocka_unit_test(pools_wide),
+      cmocka_unit_test(max_meets_nan),
+      cmocka_unit_test(ceil_drops_windows),
+      cmocka_unit_test(huge_windows),
+      cmocka_unit_test(global_pools),
+      cmocka_unit_test(global_mean_of_many),
+      cmocka_unit_test(infer_partly),
+      cmocka_unit_test(refusals),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
