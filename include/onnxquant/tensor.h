@@ -16,19 +16,19 @@ extern "C" {
  * before a Transpose). */
 #define OQ_MAX_RANK 8
 
+/* clang-format off */
 /* name, number in ONNX (TensorProto.DataType), bits per element */
-#define OQ_DTYPE_MAP(X)                                                       \
-  X(F32, 1, 32)                                                               \
-  X(U8, 2, 8)                                                                 \
-  X(I8, 3, 8)                                                                 \
-  X(U16, 4, 16)                                                               \
-  X(I16, 5, 16)                                                               \
-  X(I32, 6, 32) X(I64, 7, 64) X(STRING, 8, 0) X(BOOL, 9, 8) X(F16, 10, 16)    \
-      X(F64, 11, 64) X(U32, 12, 32) X(U64, 13, 64) X(C64, 14, 64)             \
-          X(C128, 15, 128) X(BF16, 16, 16) X(F8E4M3FN, 17, 8)                 \
-              X(F8E4M3FNUZ, 18, 8) X(F8E5M2, 19, 8) X(F8E5M2FNUZ, 20, 8)      \
-                  X(U4, 21, 4) X(I4, 22, 4) X(F4E2M1, 23, 4) X(F8E8M0, 24, 8) \
-                      X(U2, 25, 2) X(I2, 26, 2)
+#define OQ_DTYPE_MAP(X) \
+  X(F32, 1, 32) X(U8, 2, 8) X(I8, 3, 8) \
+  X(U16, 4, 16) X(I16, 5, 16) X(I32, 6, 32) \
+  X(I64, 7, 64) X(STRING, 8, 0) X(BOOL, 9, 8) \
+  X(F16, 10, 16) X(F64, 11, 64) X(U32, 12, 32) \
+  X(U64, 13, 64) X(C64, 14, 64) X(C128, 15, 128) \
+  X(BF16, 16, 16) X(F8E4M3FN, 17, 8) X(F8E4M3FNUZ, 18, 8) \
+  X(F8E5M2, 19, 8) X(F8E5M2FNUZ, 20, 8) X(U4, 21, 4) \
+  X(I4, 22, 4) X(F4E2M1, 23, 4) X(F8E8M0, 24, 8) \
+  X(U2, 25, 2) X(I2, 26, 2)
+/* clang-format on */
 
 typedef enum oq_dtype {
   OQ_DT_NONE = 0,

@@ -36,14 +36,15 @@ TARGET static void NAME(rows)(size_t rows, size_t kc, const float *a,
   case n:                                                  \
     NAME(block)(n, kc, a, lda, b, b_step, c, ldc, from_c); \
     break;
+  /* clang-format off */
   switch (rows) {
-    CASE(1)
-    CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if MAX_ROWS > 6
-        CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
 #endif
-            default : break;
+    default: break;
   }
+  /* clang-format on */
 #undef CASE
 }
 

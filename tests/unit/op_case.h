@@ -80,7 +80,7 @@ static inline void case_in(op_case *c, oq_dtype t, const char *shape,
                            const void *data) {
   oq_tensor *const to = case_next(c, t, shape);
 
-  if (to->size > 0) memcpy(to->data, data, to->size);
+  if (data != NULL && to->size > 0) memcpy(to->data, data, to->size);
 }
 static inline void case_f32(op_case *c, const char *shape, const float *v) {
   case_in(c, OQ_DT_F32, shape, v);
