@@ -201,8 +201,8 @@ static oq_opt_result take_choice(const char **field, const oq_opt *row,
 
   for (const char *p = row->arg; p; p = strchr(p, '|')) {
     p += *p == '|';
-    if (strncmp(p, value, length) == 0 && (!p[length] || p[length] == '|') &&
-        length) {
+    if (length && !strchr(value, '|') && strncmp(p, value, length) == 0 &&
+        (!p[length] || p[length] == '|')) {
       *field = value;
       return OQ_OPT_GO;
     }
