@@ -70,6 +70,22 @@ oq_status oq_run_body(oq_run *r, const oq_graph *g, const oq_datum *in,
   return status;
 }
 
+const oq_type *oq_run_body_type(oq_run *r, const oq_graph *body, uint32_t out) {
+  const oq_value_id v = body->outputs[out];
+  const oq_type *said = oq_graph_value(body, v)->type;
+  const oq_type **types;
+  oq_env quiet = *r->session->now->env;
+  oq_status s;
+
+  if (said != NULL && said->kind == OQ_TYPE_TENSOR && said->has_rank) {
+    return said;
+  }
+  if (oq_diags_create(&quiet.diags, quiet.alloc) != OQ_OK) return said;
+  s = oq_infer_types(&types, body, r->scratch, &quiet);
+  oq_diags_destroy(quiet.diags);
+  return s == OQ_OK && types[v.i] != NULL ? types[v.i] : said;
+}
+
 oq_status oq_run_turn(oq_run *r) {
   oq_session *root = r->session->root;
   const uint32_t most = r->session->now->env->limits->max_loop_trips;

@@ -168,6 +168,9 @@ oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s);
  * inputs, `out` one per output, each with a reference. */
 oq_status oq_run_body(oq_run *r, const oq_graph *body, const oq_datum *in,
                       uint32_t n_in, oq_datum *out);
+/* Type of an output of a body as far as it is declared or follows before a run;
+ * NULL if nothing is known. */
+const oq_type *oq_run_body_type(oq_run *r, const oq_graph *body, uint32_t out);
 /* To be asked before each turn of a loop: OQ_E_LIMIT when the loops of this run
  * have had limits.max_loop_trips together. */
 oq_status oq_run_turn(oq_run *r);

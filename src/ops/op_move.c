@@ -467,7 +467,8 @@ static oq_status split_run(oq_run *r) {
   MOVE_INDEX
 static const oq_op_def defs[] = {
     {ONE_OUT, .name = "Identity", .since = 1, .last = 27, .min_in = 1,
-     .max_in = 1, .flags = OQ_OP_VIEW, .infer = oq_infer_same, MOVE_DATA},
+     .max_in = 1, .flags = OQ_OP_VIEW | OQ_OP_DATA, .infer = oq_infer_same,
+     MOVE_DATA},
 
     {DROPOUT, .since = 7, .last = 11, .max_in = 1, OQ_ATTRS(dropout_ratio)},
     {DROPOUT, .since = 12, .last = 27, .max_in = 3, OQ_ATTRS(dropout_seed)},

@@ -1,0 +1,738 @@
+/* Control flow: If, Loop, Scan.  Bodies are planned with the graph and run in
+ * its memory; what goes in and out of them is passed by reference. */
+#include <string.h>
+
+#include "ops/op.h"
+
+#define OQ_A_BODY(P, field, key)                            \
+  {                                                         \
+    .name = (key), .kind = OQ_ATTR_GRAPH, .required = true, \
+    .offset = offsetof(P, field), .min = 1, .max = 0        \
+  }
+
+static const oq_type *declared(const oq_graph *body, uint32_t out) {
+  if (body == NULL || out >= body->n_outputs) return NULL;
+  return oq_graph_value(body, body->outputs[out])->type;
+}
+
+static oq_dtype declared_dtype(const oq_graph *body, uint32_t out) {
+  const oq_type *const t = declared(body, out);
+
+  return t != NULL && t->kind == OQ_TYPE_TENSOR ? t->dtype : OQ_DT_NONE;
+}
+
+static uint32_t count_feeds(const oq_graph *body) {
+  uint32_t n = 0;
+
+  for (uint32_t i = 0; i < body->n_inputs; i++)
+    n += oq_graph_value(body, body->inputs[i])->kind == OQ_VALUE_INPUT;
+  return n;
+}
+
+/* What a body must take, and give at least. */
+static oq_status check_body(const oq_graph *g, const oq_node *n,
+                            const oq_graph *body, const char *attr,
+                            uint32_t takes, uint32_t gives, oq_diags *d) {
+  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
+
+  w.attr = attr;
+  if (body == NULL)
+    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
+                   "attribute '%s' holds no graph", attr);
+  if (count_feeds(body) != takes)
+    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
+                   "the graph '%s' takes %u inputs, expected %u", attr,
+                   count_feeds(body), takes);
+  if (body->n_outputs < gives)
+    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
+                   "the graph '%s' has %u outputs, expected at least %u", attr,
+                   body->n_outputs, gives);
+  return OQ_OK;
+}
+
+/* The one element of a condition. */
+static oq_status read_bool(bool *out, const oq_run *r, const oq_datum *d,
+                           const char *what) {
+  if (d->kind != OQ_DATUM_TENSOR || d->t.dtype != OQ_DT_BOOL ||
+      oq_tensor_count(&d->t) != 1)
+    return oq_run_fail(r, OQ_E_MODEL, "control.condition", "%s is not one bool",
+                       what);
+  *out = oq_element_i64(&d->t, 0) != 0;
+  return OQ_OK;
+}
+
+/* ---- equal tensors put side by side -------------------------------------- */
+typedef struct pile {
+  const oq_graph *body; /* the output of it that is piled up */
+  uint32_t output;
+  int64_t axis; /* as given; of the result */
+  bool reverse;
+  bool grows; /* `room` is only a guess; along axis 0 */
+  bool clear; /* what is not put there is 0 */
+  int64_t n, room;
+  oq_datum d; /* none before the first item */
+  uint8_t *data;
+  oq_shape item;
+  size_t outer, inner; /* bytes of `inner` */
+} pile;
+
+static oq_status bad_item(const oq_run *r, const pile *p, const char *what) {
+  return oq_run_fail(r, OQ_E_MODEL, "control.scan_output",
+                     "output %u of the body %s", p->output, what);
+}
+
+static oq_status pile_axis(uint32_t *axis, const oq_run *r, const pile *p,
+                           uint32_t rank) {
+  if (rank + 1 > OQ_MAX_RANK)
+    return oq_run_fail(r, OQ_E_LIMIT, "op.rank",
+                       "a result would have rank %u, more than %u", rank + 1,
+                       OQ_MAX_RANK);
+  if (oq_axis_normalize(axis, p->axis, rank + 1)) return OQ_OK;
+  return oq_run_fail(r, OQ_E_MODEL, "op.axis", "axis %lld does not fit rank %u",
+                     (long long)p->axis, rank + 1);
+}
+
+static void piled_shape(oq_shape *out, const oq_shape *item, uint32_t axis,
+                        int64_t n) {
+  out->rank = item->rank + 1;
+  for (uint32_t i = 0; i < axis; i++) out->dim[i] = item->dim[i];
+  out->dim[axis] = n;
+  for (uint32_t i = axis; i < item->rank; i++) out->dim[i + 1] = item->dim[i];
+}
+
+static oq_status pile_room(oq_run *r, pile *p, oq_dtype t, uint32_t axis,
+                           int64_t room) {
+  oq_datum d = {0};
+  void *data;
+  oq_shape s;
+
+  piled_shape(&s, &p->item, axis, room);
+  OQ_TRY(oq_run_take(&d, &data, r, t, &s));
+  if (p->clear) memset(data, 0, d.t.size);
+  if (p->n > 0 && p->inner > 0) memcpy(data, p->data, (size_t)p->n * p->inner);
+  oq_run_drop(r, &p->d);
+  p->d = d;
+  p->data = data;
+  p->room = room;
+  return OQ_OK;
+}
+
+static oq_status pile_start(oq_run *r, pile *p, const oq_ctensor *t) {
+  uint32_t axis;
+
+  if (oq_dtype_bits((int32_t)t->dtype) < 8)
+    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
+                       "values of %s cannot be collected",
+                       oq_dtype_text((int32_t)t->dtype));
+  OQ_TRY(pile_axis(&axis, r, p, t->shape.rank));
+  p->item = t->shape;
+  p->inner = oq_dtype_bits((int32_t)t->dtype) / 8;
+  p->outer = 1;
+  for (uint32_t i = 0; i < axis; i++) p->outer *= (size_t)t->shape.dim[i];
+  for (uint32_t i = axis; i < t->shape.rank; i++)
+    p->inner *= (size_t)t->shape.dim[i];
+  return pile_room(r, p, t->dtype, axis, p->room);
+}
+
+static oq_status pile_add(oq_run *r, pile *p, const oq_datum *item) {
+  const oq_ctensor *const t = &item->t;
+
+  if (item->kind != OQ_DATUM_TENSOR) return bad_item(r, p, "is no tensor");
+  if (p->data == NULL) OQ_TRY(pile_start(r, p, t));
+  if (t->dtype != p->d.t.dtype || !oq_shape_equal(&t->shape, &p->item))
+    return bad_item(r, p, "changes its type or shape between turns");
+  if (p->n == p->room) {
+    if (!p->grows) return OQ_E_INTERNAL;
+    OQ_TRY(pile_room(r, p, t->dtype, 0, 2 * p->room));
+  }
+  const size_t at = (size_t)(p->reverse ? p->room - 1 - p->n : p->n);
+  const uint8_t *const from = t->data;
+  for (size_t o = 0; o < p->outer && p->inner > 0; o++)
+    memcpy(p->data + (o * (size_t)p->room + at) * p->inner, from + o * p->inner,
+           p->inner);
+  p->n++;
+  return OQ_OK;
+}
+
+/* Of no items: sizes that the body does not declare are 0. */
+static oq_status pile_empty(oq_run *r, pile *p) {
+  const oq_type *const t = oq_run_body_type(r, p->body, p->output);
+  oq_shape item = {0}, s;
+  uint32_t axis;
+  void *data;
+
+  if (t == NULL || t->kind != OQ_TYPE_TENSOR || t->dtype == OQ_DT_NONE)
+    return oq_run_fail(r, OQ_E_UNSUPPORTED, "control.no_turns",
+                       "the body never ran, and its output %u declares no "
+                       "type",
+                       p->output);
+  item.rank = t->has_rank ? t->rank : 0;
+  for (uint32_t i = 0; i < item.rank; i++)
+    item.dim[i] = t->dim[i].size > 0 ? t->dim[i].size : 0;
+  OQ_TRY(pile_axis(&axis, r, p, item.rank));
+  piled_shape(&s, &item, axis, 0);
+  OQ_TRY(oq_run_take(&p->d, &data, r, t->dtype, &s));
+  p->data = data;
+  return OQ_OK;
+}
+
+/* The whole as a datum of its own. */
+static oq_status pile_end(oq_datum *out, oq_run *r, pile *p) {
+  if (p->data == NULL) OQ_TRY(pile_empty(r, p));
+  if (p->grows && p->n < p->room) {
+    p->d.t.shape.dim[0] = p->n;
+    p->d.t.size = (size_t)p->n * p->inner;
+  }
+  *out = p->d;
+  p->d = (oq_datum){0};
+  p->data = NULL;
+  p->n = 0;
+  return OQ_OK;
+}
+
+static oq_status pile_give(oq_run *r, pile *p, uint32_t output) {
+  oq_datum d = {0};
+
+  OQ_TRY(pile_end(&d, r, p));
+  oq_run_give(r, output, &d);
+  return OQ_OK;
+}
+
+/* ---- If ------------------------------------------------------------------ */
+typedef struct if_params {
+  oq_graph *then_branch, *else_branch;
+} if_params;
+
+static const oq_attr_def if_attrs[] = {
+    OQ_A_BODY(if_params, then_branch, "then_branch"),
+    OQ_A_BODY(if_params, else_branch, "else_branch"),
+};
+
+static oq_status if_check(const oq_graph *g, const oq_node *n, void *params,
+                          oq_diags *d) {
+  const if_params *const p = params;
+
+  OQ_TRY(check_body(g, n, p->then_branch, "then_branch", 0, n->n_out, d));
+  return check_body(g, n, p->else_branch, "else_branch", 0, n->n_out, d);
+}
+
+static oq_status if_infer(oq_infer *x) {
+  const if_params *const p = x->params;
+
+  for (uint32_t i = 0; i < x->n_out; i++) {
+    const oq_dtype t = declared_dtype(p->then_branch, i);
+    if (t != OQ_DT_NONE && t == declared_dtype(p->else_branch, i))
+      oq_infer_set_dtype(x, i, t);
+  }
+  return OQ_OK;
+}
+
+static oq_status if_run(oq_run *r) {
+  const if_params *const p = r->params;
+  bool yes;
+
+  OQ_TRY(read_bool(&yes, r, r->data[0], "the condition"));
+  const oq_graph *const body = yes ? p->then_branch : p->else_branch;
+  oq_datum *const out = OQ_NEW_N(r->scratch, oq_datum, body->n_outputs);
+  if (out == NULL) return oq_fail_memory(r->diags);
+  OQ_TRY(oq_run_body(r, body, NULL, 0, out));
+  for (uint32_t i = 0; i < body->n_outputs; i++) oq_run_give(r, i, &out[i]);
+  return OQ_OK;
+}
+
+/* ---- Loop ---------------------------------------------------------------- */
+typedef struct loop_params {
+  oq_graph *body;
+} loop_params;
+
+static const oq_attr_def loop_attrs[] = {
+    OQ_A_BODY(loop_params, body, "body"),
+};
+
+/* Of the inputs: how many are state. */
+static uint32_t loop_state(uint32_t n_in) { return n_in > 2 ? n_in - 2 : 0; }
+
+static oq_status loop_check(const oq_graph *g, const oq_node *n, void *params,
+                            oq_diags *d) {
+  const oq_graph *const body = ((const loop_params *)params)->body;
+  const uint32_t state = loop_state(n->n_in);
+  const uint32_t least = n->n_out > state ? n->n_out : state;
+
+  return check_body(g, n, body, "body", 2 + state, 1 + least, d);
+}
+
+static oq_status loop_infer(oq_infer *x) {
+  const oq_graph *const body = ((const loop_params *)x->params)->body;
+
+  for (uint32_t i = 0; i < x->n_out; i++) {
+    const oq_dtype t = declared_dtype(body, 1 + i);
+    if (t != OQ_DT_NONE) oq_infer_set_dtype(x, i, t);
+  }
+  return OQ_OK;
+}
+
+typedef struct loop {
+  oq_run *r;
+  const oq_graph *body;
+  uint32_t n_state, n_piles;
+  int64_t trips;
+  bool go;
+  oq_datum *in, *out; /* of the body */
+  pile *piles;
+} loop;
+
+/* A number or condition as the body wants it: a scalar, or of shape [1] where
+ * it says so. */
+static oq_status take_scalar(oq_datum *out, void **data, oq_run *r,
+                             const oq_graph *body, uint32_t input, oq_dtype t) {
+  const oq_type *const want = oq_graph_value(body, body->inputs[input])->type;
+  oq_shape s = {.rank = 0, .dim = {1}};
+
+  if (want != NULL && want->kind == OQ_TYPE_TENSOR && want->has_rank &&
+      want->rank == 1)
+    s.rank = 1;
+  return oq_run_take(out, data, r, t, &s);
+}
+
+static oq_status loop_limits(loop *l) {
+  oq_run *const r = l->r;
+  const oq_datum *const m = r->n_in > 0 ? r->data[0] : NULL;
+  const oq_datum *const cond = r->n_in > 1 ? r->data[1] : NULL;
+
+  l->trips = INT64_MAX;
+  l->go = true;
+  if (cond != NULL) OQ_TRY(read_bool(&l->go, r, cond, "the condition"));
+  if (m == NULL) return OQ_OK;
+  if (m->kind != OQ_DATUM_TENSOR || oq_tensor_count(&m->t) != 1 ||
+      (m->t.dtype != OQ_DT_I64 && m->t.dtype != OQ_DT_I32))
+    return oq_run_fail(r, OQ_E_MODEL, "control.trips",
+                       "the trip count is not one integer");
+  l->trips = oq_element_i64(&m->t, 0);
+  return OQ_OK;
+}
+
+static oq_status loop_start(loop *l) {
+  oq_run *const r = l->r;
+  const bool has_cond = r->n_in > 1 && r->data[1] != NULL;
+  void *data;
+
+  l->in = OQ_NEW_N(r->scratch, oq_datum, 2 + l->n_state);
+  l->out = OQ_NEW_N(r->scratch, oq_datum, l->body->n_outputs);
+  l->piles = OQ_NEW_N(r->scratch, pile, l->n_piles);
+  if (l->in == NULL || l->out == NULL || l->piles == NULL)
+    return oq_fail_memory(r->diags);
+  OQ_TRY(loop_limits(l));
+  if (has_cond) {
+    l->in[1] = oq_run_share(r->data[1]);
+  } else {
+    OQ_TRY(take_scalar(&l->in[1], &data, r, l->body, 1, OQ_DT_BOOL));
+    memset(data, 1, 1);
+  }
+  for (uint32_t i = 0; i < l->n_state; i++) {
+    if (r->data[2 + i] == NULL)
+      return oq_run_fail(r, OQ_E_MODEL, "control.state",
+                         "initial value %u is absent", i);
+    l->in[2 + i] = oq_run_share(r->data[2 + i]);
+  }
+  for (uint32_t i = 0; i < l->n_piles; i++)
+    l->piles[i] = (pile){.body = l->body,
+                         .output = 1 + l->n_state + i,
+                         .grows = true,
+                         .room = l->trips < 8 ? l->trips : 8};
+  return OQ_OK;
+}
+
+static oq_status loop_turn(loop *l, int64_t turn) {
+  oq_run *const r = l->r;
+  void *data;
+
+  OQ_TRY(oq_run_turn(r));
+  /* New each time: the body may keep the last one as state. */
+  OQ_TRY(take_scalar(&l->in[0], &data, r, l->body, 0, OQ_DT_I64));
+  memcpy(data, &turn, sizeof turn);
+  OQ_TRY(oq_run_body(r, l->body, l->in, 2 + l->n_state, l->out));
+  OQ_TRY(read_bool(&l->go, r, &l->out[0], "the body's condition"));
+  oq_run_drop(r, &l->in[0]);
+  for (uint32_t i = 0; i <= l->n_state; i++) {
+    oq_run_drop(r, &l->in[1 + i]);
+    l->in[1 + i] = l->out[i];
+  }
+  for (uint32_t i = 0; i < l->n_piles; i++) {
+    oq_datum *const d = &l->out[1 + l->n_state + i];
+    if (l->n_state + i < r->n_out) OQ_TRY(pile_add(r, &l->piles[i], d));
+    oq_run_drop(r, d);
+  }
+  return OQ_OK;
+}
+
+static oq_status loop_run(oq_run *r) {
+  loop l = {.r = r,
+            .body = ((const loop_params *)r->params)->body,
+            .n_state = loop_state(r->n_in)};
+
+  l.n_piles = l.body->n_outputs - 1 - l.n_state;
+  OQ_TRY(loop_start(&l));
+  for (int64_t t = 0; t < l.trips && l.go; t++) OQ_TRY(loop_turn(&l, t));
+  oq_run_drop(r, &l.in[1]);
+  for (uint32_t i = 0; i < l.n_state; i++) oq_run_give(r, i, &l.in[2 + i]);
+  for (uint32_t i = 0; i < l.n_piles; i++) {
+    const uint32_t k = l.n_state + i;
+    if (k < r->n_out && oq_value_ok(r->node->out[k]))
+      OQ_TRY(pile_give(r, &l.piles[i], k));
+  }
+  return OQ_OK;
+}
+
+/* ---- Scan ---------------------------------------------------------------- */
+typedef struct scan_params {
+  oq_graph *body;
+  int64_t num_scan_inputs;
+  oq_i64s in_axes, in_directions, out_axes, out_directions;
+} scan_params;
+
+#define SCAN_COUNT                                                    \
+  {                                                                   \
+    .name = "num_scan_inputs", .kind = OQ_ATTR_I64, .required = true, \
+    .offset = offsetof(scan_params, num_scan_inputs), .min = 1,       \
+    .max = OQ_OPS_MANY                                                \
+  }
+
+static const oq_attr_def scan_attrs_8[] = {
+    OQ_A_BODY(scan_params, body, "body"),
+    SCAN_COUNT,
+    OQ_A_I64S(scan_params, in_directions, "directions"),
+};
+static const oq_attr_def scan_attrs_9[] = {
+    OQ_A_BODY(scan_params, body, "body"),
+    SCAN_COUNT,
+    OQ_A_I64S(scan_params, in_axes, "scan_input_axes"),
+    OQ_A_I64S(scan_params, in_directions, "scan_input_directions"),
+    OQ_A_I64S(scan_params, out_axes, "scan_output_axes"),
+    OQ_A_I64S(scan_params, out_directions, "scan_output_directions"),
+};
+
+static oq_status check_list(const oq_graph *g, const oq_node *n,
+                            const oq_i64s *v, uint32_t count, bool directions,
+                            const char *attr, oq_diags *d) {
+  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
+
+  w.attr = attr;
+  if (v->n != 0 && v->n != count)
+    return oq_fail(d, OQ_E_MODEL, "op.attr", &w,
+                   "attribute '%s' has %u values, expected %u", attr, v->n,
+                   count);
+  for (uint32_t i = 0; directions && i < v->n; i++)
+    if (v->v[i] != 0 && v->v[i] != 1)
+      return oq_fail(d, OQ_E_MODEL, "op.attr", &w,
+                     "attribute '%s' is %lld, expected 0 or 1", attr,
+                     (long long)v->v[i]);
+  return OQ_OK;
+}
+
+/* `skip`: inputs before the state (lengths, up to opset 8). */
+static oq_status scan_check(const oq_graph *g, const oq_node *n,
+                            const scan_params *p, uint32_t skip, oq_diags *d) {
+  const uint32_t m = (uint32_t)p->num_scan_inputs;
+  const oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
+
+  if (n->n_in < skip || m > n->n_in - skip)
+    return oq_fail(d, OQ_E_MODEL, "op.arity", &w,
+                   "attribute 'num_scan_inputs' is %u, the node has %u inputs",
+                   m, n->n_in);
+  const uint32_t state = n->n_in - skip - m;
+  const uint32_t least = n->n_out > state ? n->n_out : state;
+  OQ_TRY(check_body(g, n, p->body, "body", state + m, least, d));
+  const uint32_t k = p->body->n_outputs - state;
+  OQ_TRY(check_list(g, n, &p->in_axes, m, false, "scan_input_axes", d));
+  OQ_TRY(check_list(g, n, &p->in_directions, m, true,
+                    skip > 0 ? "directions" : "scan_input_directions", d));
+  OQ_TRY(check_list(g, n, &p->out_axes, k, false, "scan_output_axes", d));
+  return check_list(g, n, &p->out_directions, k, true, "scan_output_directions",
+                    d);
+}
+
+static oq_status scan_check_8(const oq_graph *g, const oq_node *n, void *params,
+                              oq_diags *d) {
+  return scan_check(g, n, params, 1, d);
+}
+
+static oq_status scan_check_9(const oq_graph *g, const oq_node *n, void *params,
+                              oq_diags *d) {
+  return scan_check(g, n, params, 0, d);
+}
+
+static oq_status scan_infer(oq_infer *x) {
+  const oq_graph *const body = ((const scan_params *)x->params)->body;
+
+  for (uint32_t i = 0; i < x->n_out; i++) {
+    const oq_dtype t = declared_dtype(body, i);
+    if (t != OQ_DT_NONE) oq_infer_set_dtype(x, i, t);
+  }
+  return OQ_OK;
+}
+
+typedef struct scan {
+  oq_run *r;
+  const scan_params *p;
+  const oq_graph *body;
+  uint32_t n_state, n_scan, n_piles;
+  int64_t length;
+  oq_datum *in, *out; /* of the body; state first */
+  oq_datum *seq;      /* what is scanned */
+  pile *piles;
+} scan;
+
+static oq_status slice_copy(oq_datum *out, oq_run *r, const oq_ctensor *t,
+                            const oq_shape *s, size_t outer, size_t step,
+                            size_t inner, size_t at) {
+  void *data;
+  const uint8_t *const from = t->data;
+
+  OQ_TRY(oq_run_take(out, &data, r, t->dtype, s));
+  for (size_t o = 0; o < outer && inner > 0; o++)
+    memcpy((uint8_t *)data + o * inner, from + o * step + at * inner, inner);
+  return OQ_OK;
+}
+
+/* Element `at` of an axis; a part of the same memory where it lies together. */
+static oq_status slice(oq_datum *out, oq_run *r, const oq_datum *x,
+                       uint32_t axis, int64_t at) {
+  const oq_shape *const s = &x->t.shape;
+  oq_shape y = {.rank = s->rank - 1};
+  size_t outer = 1, inner = oq_dtype_bits((int32_t)x->t.dtype) / 8;
+
+  for (uint32_t i = 0; i < axis; i++) {
+    y.dim[i] = s->dim[i];
+    outer *= (size_t)s->dim[i];
+  }
+  for (uint32_t i = axis + 1; i < s->rank; i++) {
+    y.dim[i - 1] = s->dim[i];
+    inner *= (size_t)s->dim[i];
+  }
+  if (outer != 1)
+    return slice_copy(out, r, &x->t, &y, outer, (size_t)s->dim[axis] * inner,
+                      inner, (size_t)at);
+  *out = oq_run_share(x);
+  out->t.shape = y;
+  out->t.size = inner;
+  out->t.data = (const uint8_t *)x->t.data + (size_t)at * inner;
+  return OQ_OK;
+}
+
+static oq_status scan_axis(uint32_t *axis, const scan *s, uint32_t i) {
+  const oq_i64s *const given = &s->p->in_axes;
+  const oq_datum *const x = &s->seq[i];
+
+  if (x->kind != OQ_DATUM_TENSOR || oq_dtype_bits((int32_t)x->t.dtype) < 8)
+    return oq_run_fail(s->r, OQ_E_UNSUPPORTED, "control.scan_input",
+                       "scan input %u is no tensor of whole bytes", i);
+  if (oq_axis_normalize(axis, i < given->n ? given->v[i] : 0, x->t.shape.rank))
+    return OQ_OK;
+  return oq_run_fail(s->r, OQ_E_MODEL, "op.axis",
+                     "the axis of scan input %u does not fit its rank %u", i,
+                     x->t.shape.rank);
+}
+
+/* All are scanned over the same length. */
+static oq_status scan_length(scan *s) {
+  for (uint32_t i = 0; i < s->n_scan; i++) {
+    uint32_t axis;
+    OQ_TRY(scan_axis(&axis, s, i));
+    const int64_t n = s->seq[i].t.shape.dim[axis];
+    if (i == 0) s->length = n;
+    if (n != s->length)
+      return oq_run_fail(s->r, OQ_E_MODEL, "control.scan_input",
+                         "scan input %u has length %lld, expected %lld", i,
+                         (long long)n, (long long)s->length);
+  }
+  return OQ_OK;
+}
+
+static oq_status scan_turn(scan *s, int64_t turn) {
+  const oq_i64s *const dir = &s->p->in_directions;
+  oq_run *const r = s->r;
+
+  OQ_TRY(oq_run_turn(r));
+  for (uint32_t i = 0; i < s->n_scan; i++) {
+    const bool back = i < dir->n && dir->v[i] != 0;
+    uint32_t axis;
+    OQ_TRY(scan_axis(&axis, s, i));
+    OQ_TRY(slice(&s->in[s->n_state + i], r, &s->seq[i], axis,
+                 back ? s->length - 1 - turn : turn));
+  }
+  OQ_TRY(oq_run_body(r, s->body, s->in, s->n_state + s->n_scan, s->out));
+  for (uint32_t i = 0; i < s->n_scan; i++)
+    oq_run_drop(r, &s->in[s->n_state + i]);
+  for (uint32_t i = 0; i < s->n_state; i++) {
+    oq_run_drop(r, &s->in[i]);
+    s->in[i] = s->out[i];
+  }
+  for (uint32_t i = 0; i < s->n_piles; i++) {
+    OQ_TRY(pile_add(r, &s->piles[i], &s->out[s->n_state + i]));
+    oq_run_drop(r, &s->out[s->n_state + i]);
+  }
+  return OQ_OK;
+}
+
+static oq_status scan_open(scan *s, oq_run *r, uint32_t skip) {
+  const scan_params *const p = r->params;
+
+  *s = (scan){.r = r, .p = p, .body = p->body};
+  s->n_scan = (uint32_t)p->num_scan_inputs;
+  s->n_state = r->n_in - skip - s->n_scan;
+  s->n_piles = s->body->n_outputs - s->n_state;
+  s->in = OQ_NEW_N(r->scratch, oq_datum, s->n_state + s->n_scan);
+  s->out = OQ_NEW_N(r->scratch, oq_datum, s->body->n_outputs);
+  s->seq = OQ_NEW_N(r->scratch, oq_datum, s->n_scan);
+  s->piles = OQ_NEW_N(r->scratch, pile, s->n_piles);
+  if (s->in == NULL || s->out == NULL || s->seq == NULL || s->piles == NULL)
+    return oq_fail_memory(r->diags);
+  for (uint32_t i = skip; i < r->n_in; i++)
+    if (r->data[i] == NULL)
+      return oq_run_fail(r, OQ_E_MODEL, "control.state", "input %u is absent",
+                         i);
+  return OQ_OK;
+}
+
+static void scan_piles(scan *s, int64_t room) {
+  const oq_i64s *const axes = &s->p->out_axes, *const dirs =
+                                                   &s->p->out_directions;
+
+  for (uint32_t i = 0; i < s->n_piles; i++)
+    s->piles[i] = (pile){.body = s->body,
+                         .output = s->n_state + i,
+                         .axis = i < axes->n ? axes->v[i] : 0,
+                         .reverse = i < dirs->n && dirs->v[i] != 0,
+                         .room = room};
+}
+
+static oq_status scan_run(oq_run *r) {
+  scan s;
+
+  OQ_TRY(scan_open(&s, r, 0));
+  for (uint32_t i = 0; i < s.n_state; i++) s.in[i] = oq_run_share(r->data[i]);
+  for (uint32_t i = 0; i < s.n_scan; i++) s.seq[i] = *r->data[s.n_state + i];
+  OQ_TRY(scan_length(&s));
+  scan_piles(&s, s.length);
+  for (int64_t t = 0; t < s.length; t++) OQ_TRY(scan_turn(&s, t));
+  for (uint32_t i = 0; i < s.n_state; i++) oq_run_give(r, i, &s.in[i]);
+  for (uint32_t i = 0; i < s.n_piles; i++)
+    OQ_TRY(pile_give(r, &s.piles[i], s.n_state + i));
+  return OQ_OK;
+}
+
+/* ---- Scan of opset 8: a batch of scans ------------------------------------
+ */
+typedef struct batch {
+  scan s;
+  int64_t n, longest;
+  pile *all; /* by output of the node: results of the batch */
+} batch;
+
+static oq_status batch_open(batch *b, oq_run *r) {
+  scan *const s = &b->s;
+
+  OQ_TRY(scan_open(s, r, 1));
+  b->all = OQ_NEW_N(r->scratch, pile, s->body->n_outputs);
+  if (b->all == NULL) return oq_fail_memory(r->diags);
+  for (uint32_t i = 1; i < r->n_in; i++) {
+    const oq_datum *const d = r->data[i];
+    const uint32_t rank = i <= s->n_state ? 1 : 2;
+    if (d->kind != OQ_DATUM_TENSOR || d->t.shape.rank < rank ||
+        oq_dtype_bits((int32_t)d->t.dtype) < 8)
+      return oq_run_fail(r, OQ_E_MODEL, "control.scan_input",
+                         "input %u has no axes for batch and sequence", i);
+    if (i == 1) b->n = d->t.shape.dim[0];
+    if (d->t.shape.dim[0] != b->n)
+      return oq_run_fail(r, OQ_E_MODEL, "control.scan_input",
+                         "input %u has batch %lld, expected %lld", i,
+                         (long long)d->t.shape.dim[0], (long long)b->n);
+  }
+  for (uint32_t i = 0; i < s->body->n_outputs; i++)
+    b->all[i] = (pile){.body = s->body, .output = i, .room = b->n};
+  return OQ_OK;
+}
+
+/* The length of one of the batch. */
+static oq_status batch_length(batch *b, int64_t at) {
+  const oq_run *const r = b->s.r;
+  const oq_ctensor *const lens = r->in[0];
+
+  OQ_TRY(scan_length(&b->s));
+  b->longest = b->s.length;
+  if (lens == NULL) return OQ_OK;
+  if (lens->dtype != OQ_DT_I64 || oq_tensor_count(lens) != (size_t)b->n)
+    return oq_run_fail(r, OQ_E_MODEL, "control.scan_input",
+                       "the lengths are not one integer for each of the batch");
+  const int64_t n = oq_element_i64(lens, (size_t)at);
+  if (n < 0 || n > b->longest)
+    return oq_run_fail(r, OQ_E_DATA, "control.scan_input",
+                       "a sequence has length %lld, expected 0 to %lld",
+                       (long long)n, (long long)b->longest);
+  b->s.length = n;
+  return OQ_OK;
+}
+
+static oq_status batch_turn(batch *b, int64_t at) {
+  scan *const s = &b->s;
+  oq_run *const r = s->r;
+
+  for (uint32_t i = 0; i < s->n_state; i++)
+    OQ_TRY(slice(&s->in[i], r, r->data[1 + i], 0, at));
+  for (uint32_t i = 0; i < s->n_scan; i++)
+    OQ_TRY(slice(&s->seq[i], r, r->data[1 + s->n_state + i], 0, at));
+  OQ_TRY(batch_length(b, at));
+  scan_piles(s, b->longest);
+  for (uint32_t i = 0; i < s->n_piles; i++) s->piles[i].clear = true;
+  for (int64_t t = 0; t < s->length; t++) OQ_TRY(scan_turn(s, t));
+  for (uint32_t i = 0; i < s->n_scan; i++) oq_run_drop(r, &s->seq[i]);
+  for (uint32_t i = 0; i < s->body->n_outputs; i++) {
+    oq_datum d = {0};
+    if (i >= s->n_state)
+      OQ_TRY(pile_end(&d, r, &s->piles[i - s->n_state]));
+    else
+      d = s->in[i];
+    OQ_TRY(pile_add(r, &b->all[i], &d));
+    oq_run_drop(r, &d);
+  }
+  return OQ_OK;
+}
+
+static oq_status scan_run_8(oq_run *r) {
+  batch b = {0};
+
+  OQ_TRY(batch_open(&b, r));
+  for (int64_t i = 0; i < b.n; i++) {
+    OQ_TRY(oq_run_turn(r));
+    OQ_TRY(batch_turn(&b, i));
+  }
+  for (uint32_t i = 0; i < b.s.body->n_outputs; i++)
+    OQ_TRY(pile_give(r, &b.all[i], i));
+  return OQ_OK;
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+#define CONTROL                                       \
+  .domain = "", .min_out = 1, .max_out = OQ_OPS_MANY, \
+  .flags = OQ_OP_DATA | OQ_OP_GIVES, .quant = {.cls = OQ_Q_NEVER}
+
+static const oq_op_def defs[] = {
+    {CONTROL, .name = "If", .since = 1, .last = 27, .min_in = 1, .max_in = 1,
+     .params_size = sizeof(if_params), OQ_ATTRS(if_attrs), .check = if_check,
+     .infer = if_infer, .run = if_run},
+
+    {CONTROL, .name = "Loop", .since = 1, .last = 27, .max_in = OQ_OPS_MANY,
+     .params_size = sizeof(loop_params), OQ_ATTRS(loop_attrs),
+     .check = loop_check, .infer = loop_infer, .run = loop_run},
+
+    {CONTROL, .name = "Scan", .since = 8, .last = 8, .min_in = 0,
+     .max_in = OQ_OPS_MANY, .params_size = sizeof(scan_params),
+     OQ_ATTRS(scan_attrs_8), .check = scan_check_8, .infer = scan_infer,
+     .run = scan_run_8},
+    {CONTROL, .name = "Scan", .since = 9, .last = 27, .min_in = 1,
+     .max_in = OQ_OPS_MANY, .params_size = sizeof(scan_params),
+     OQ_ATTRS(scan_attrs_9), .check = scan_check_9, .infer = scan_infer,
+     .run = scan_run},
+};
+
+OQ_FAMILY(control, defs);
