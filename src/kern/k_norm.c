@@ -4,17 +4,26 @@
 
 #include <math.h>
 
+#include "kern/k_simd.h"
+
 enum { LANES = 16 };
+
+#define AFFINE(name, T)                                                \
+  OQ_SIMD_LOOP(affine_##name, (T * y, const T *x, size_t n, T a, T b), \
+               (y, x, n, a, b)) {                                      \
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * a + b;                \
+  }                                                                    \
+  void oq_affine_##name(T *y, const T *x, size_t n, T a, T b) {        \
+    affine_##name(y, x, n, a, b);                                      \
+  }
+AFFINE(f32, float)
+AFFINE(f64, double)
 
 #define FOLD(T, lane)                       \
   for (size_t w = LANES / 2; w > 0; w /= 2) \
     for (size_t k = 0; k < w; k++) (lane)[k] += (lane)[k + w];
 
 #define NORM_LOOPS(T, s, SQRT, FABS, POW)                                     \
-  void oq_affine_##s(T *y, const T *x, size_t n, T a, T b) {                  \
-    for (size_t i = 0; i < n; i++) y[i] = x[i] * a + b;                       \
-  }                                                                           \
-                                                                              \
   static T sum_##s(const T *x, size_t n) {                                    \
     T lane[LANES] = {0};                                                      \
     size_t i = 0;                                                             \
