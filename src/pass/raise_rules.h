@@ -25,6 +25,7 @@ typedef struct oq_raise_rule {
 
 /* In order of `at`. */
 const oq_raise_rule *oq_raise_rules(uint32_t *n);
+/* ---- raise_names.c ---- */
 /* Name of the operator at `opset`, where it was renamed or replaced; else `op`.
  */
 const char *oq_raise_name(const char *op, int64_t opset);

@@ -236,6 +236,21 @@ static void nodes_hold(void **state) {
   close_all(&f);
 }
 
+/* A bound of no number. */
+static void wrong_types_hold(void **state) {
+  fixture f;
+
+  (void)state;
+  open_at(&f, 9);
+  build_input(&f.b, "x", OQ_DT_C64, "3");
+  build_node(&f.b, "Clip", "x", "y", "min=0.5");
+  build_output(&f.b, "y");
+  assert_int_equal(run(&f, NULL), OQ_OK);
+  assert_int_equal(opset(&f), 10);
+  assert_true(was_said(&f, "opset.held", "Clip"));
+  close_all(&f);
+}
+
 /* A model before IR version 4 gets initializers that are no inputs. */
 static void new_constants_need_ir_4(void **state) {
   static const char *const skip[] = {"raise_opset", NULL};
@@ -378,6 +393,7 @@ int main(void) {
       cmocka_unit_test(unknown_operators_hold),
       cmocka_unit_test(other_domains_do_not),
       cmocka_unit_test(nodes_hold),
+      cmocka_unit_test(wrong_types_hold),
       cmocka_unit_test(new_constants_need_ir_4),
       cmocka_unit_test(functions_hold),
       cmocka_unit_test(what_fails_stays),
