@@ -39,6 +39,9 @@ install(FILES "${PROJECT_BINARY_DIR}/onnxquantConfig.cmake"
   "${PROJECT_BINARY_DIR}/onnxquantConfigVersion.cmake"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/onnxquant)
 
+# Found from where the file lies, so that `cmake --install --prefix` works.
+file(RELATIVE_PATH ONNXQUANT_PC_UP "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
+  "${CMAKE_INSTALL_PREFIX}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/onnxquant.pc.in"
   "${PROJECT_BINARY_DIR}/onnxquant.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/onnxquant.pc"
