@@ -218,6 +218,23 @@ static oq_status view(const rewriter *r, oq_ctensor *out, oq_value_id v) {
                        r->in->env->diags);
 }
 
+/* Zero points of symmetric weights are all alike: one tensor for each number of
+ * channels. */
+static oq_status weight_zeros(rewriter *r, oq_value_id *out, uint32_t n,
+                              oq_dtype type) {
+  const uint64_t key = constant_key((oq_value_id){OQ_NONE}, n);
+  uint64_t found;
+  const char *base = oq_arena_format(r->arena, "weight_%u", n);
+
+  if (oq_map_find(r->constants, key, &found)) {
+    out->i = (uint32_t)found;
+    return OQ_OK;
+  }
+  if (!base) return no_memory(r);
+  OQ_TRY(add_zeros(r, out, base, type, 0, n, false));
+  return oq_map_put(r->constants, key, out->i);
+}
+
 static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
                                  oq_value_id codes, const float *scale,
                                  uint32_t n, int32_t zero, int32_t axis,
@@ -226,7 +243,10 @@ static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
   oq_value_id s, z;
 
   OQ_TRY(add_floats(r, &s, base, "_scale", scale, n, axis < 0));
-  OQ_TRY(add_zeros(r, &z, base, type, zero, n, axis < 0));
+  if (axis < 0)
+    OQ_TRY(add_zeros(r, &z, base, type, zero, n, true));
+  else
+    OQ_TRY(weight_zeros(r, &z, n, type));
   OQ_TRY(add_value(r, out, base, "_dequantized", r->g->values[v.i].konst->type,
                    OQ_DT_F32));
   return add_linear(r, "DequantizeLinear", base, codes, s, z, *out, axis);
