@@ -276,7 +276,9 @@ static oq_status expose_one(oq_model_ir *ir, const oq_type *const *types,
                    "the model has no value '%s'", value);
   }
   if (oq_value_is_output(g, v)) return OQ_OK;
-  if (oq_graph_value(g, v)->type == NULL && types[v.i] != NULL) {
+  /* Behind an operator nobody here knows the other engine has to infer it. */
+  if (oq_graph_value(g, v)->type == NULL && types[v.i] != NULL &&
+      (types[v.i]->kind != OQ_TYPE_TENSOR || types[v.i]->dtype != OQ_DT_NONE)) {
     oq_edit_set_type(g, v, types[v.i]);
   }
   return oq_edit_add_output(g, v);
