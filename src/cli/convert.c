@@ -81,7 +81,9 @@ static int refuse_nothing(const oq_convert *c) {
   for (size_t i = 1; i < r->n_nodes; i++)
     if (weight_of(&r->nodes[i]) > weight_of(&r->nodes[most])) most = i;
   if (r->n_nodes > 0)
-    oq_term_error("`onnxquant explain` gives the reason of every node",
+    oq_term_error(strstr(r->nodes[most].why, "float32")
+                      ? "a float16 model has to become float32 first"
+                      : "`onnxquant explain` gives the reason of every node",
                   "%s: no node can be quantized: %s '%s': %s", c->model_path,
                   r->nodes[most].op, r->nodes[most].name, r->nodes[most].why);
   else

@@ -71,6 +71,36 @@ static double brain(uint16_t bits) {
   return (double)f;
 }
 
+/* Sign, exponent, fraction in 8 bits. */
+static double mini(unsigned bits, int fraction_bits, int bias) {
+  const int exponent = (int)(bits & 127) >> fraction_bits;
+  const int fraction = (int)bits & ((1 << fraction_bits) - 1);
+  const double sign = bits >> 7 ? -1.0 : 1.0;
+
+  if (exponent == 0) return sign * ldexp(fraction, 1 - bias - fraction_bits);
+  return sign * ldexp(fraction + (1 << fraction_bits),
+                      exponent - bias - fraction_bits);
+}
+
+static double float8(int32_t dtype, unsigned bits) {
+  if (dtype == OQ_DT_F8E8M0)
+    return bits == 255 ? NAN : ldexp(1, (int)bits - 127);
+  if (dtype == OQ_DT_F8E4M3FN)
+    return (bits & 127) == 127 ? NAN : mini(bits, 3, 7);
+  if (dtype == OQ_DT_F8E5M2) {
+    if ((bits & 127) > 124) return NAN;
+    if ((bits & 127) == 124) return bits >> 7 ? -INFINITY : INFINITY;
+    return mini(bits, 2, 15);
+  }
+  if (bits == 128) return NAN; /* what would be -0 */
+  return dtype == OQ_DT_F8E4M3FNUZ ? mini(bits, 3, 8) : mini(bits, 2, 16);
+}
+
+static bool is_float8(int32_t dtype) {
+  return (dtype >= OQ_DT_F8E4M3FN && dtype <= OQ_DT_F8E5M2FNUZ) ||
+         dtype == OQ_DT_F8E8M0;
+}
+
 /* Views may lie at any address, hence the copies. */
 #define OQ_READ(type)        \
   {                          \
@@ -80,9 +110,10 @@ static double brain(uint16_t bits) {
   }
 
 static double element(int32_t dtype, const unsigned char *p) {
-  uint16_t bits;
+  uint16_t bits = 0;
 
-  memcpy(&bits, p, dtype == OQ_DT_F16 || dtype == OQ_DT_BF16 ? sizeof bits : 1);
+  if (dtype == OQ_DT_F16 || dtype == OQ_DT_BF16) memcpy(&bits, p, sizeof bits);
+  if (is_float8(dtype)) return float8(dtype, p[0]);
   if (dtype == OQ_DT_F16) return half(bits);
   if (dtype == OQ_DT_BF16) return brain(bits);
   if (dtype == OQ_DT_F32) OQ_READ(float)
@@ -107,6 +138,7 @@ static size_t item_size(int32_t dtype) {
                {OQ_DT_I16, 2}, {OQ_DT_U32, 4},  {OQ_DT_I32, 4}, {OQ_DT_U64, 8},
                {OQ_DT_I64, 8}};
 
+  if (is_float8(dtype)) return 1;
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
     if (sizes[i].dtype == dtype) return sizes[i].size;
   return 0;
@@ -146,7 +178,7 @@ oq_match oq_match_views(const oq_tensor_view *got, const oq_tensor_view *want,
   if (!same_dims(got, want)) return unlike("the shapes differ");
 
   const size_t item = item_size(got->dtype);
-  if (item == 0) { /* packed and 8-bit floats: as bytes */
+  if (item == 0) { /* packed elements: as bytes */
     if (got->size == want->size && got->size > 0 &&
         memcmp(got->data, want->data, got->size) == 0)
       return m;
