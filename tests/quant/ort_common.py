@@ -1,0 +1,93 @@
+"""What onnxruntime makes of a quantized model."""
+import collections
+import os
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+INTEGER_LAYERS = ("QLinearConv", "QGemm", "QLinearMatMul",
+                  "MatMulIntegerToFloat")
+FLOAT_LAYERS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul",
+                "FusedMatMul", "ConvTranspose", "MatMulNBits")
+LINEAR = ("Conv", "Gemm", "MatMul", "ConvTranspose")
+LEVELS = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+
+def session(path, level, save_to=None):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = LEVELS[level]
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    if save_to:
+        options.optimized_model_filepath = save_to
+        options.log_severity_level = 4
+    return ort.InferenceSession(path, options,
+                                providers=["CPUExecutionProvider"])
+
+
+def census(path):
+    """Operators of the optimised graph; "uint8:Op" counts those among them
+    whose first input is of 8 bits."""
+    saved = path + ".optimised"
+    session(path, "extended", saved)
+    model = onnx.load(saved, load_external_data=False)
+    os.remove(saved)
+    kinds = {}
+    for v in list(model.graph.value_info) + list(model.graph.input):
+        kinds[v.name] = v.type.tensor_type.elem_type
+    for t in model.graph.initializer:
+        kinds[t.name] = t.data_type
+    found = collections.Counter()
+    for n in model.graph.node:
+        found[n.op_type] += 1
+        if n.input and kinds.get(n.input[0]) in (onnx.TensorProto.UINT8,
+                                                 onnx.TensorProto.INT8):
+            found["uint8:" + n.op_type] += 1
+    return found
+
+
+def read_plan(path):
+    """[(runs on integers, operator, name)]"""
+    rows = []
+    for line in open(path, encoding="utf-8"):
+        words = line.split()
+        rows.append((words[0] == "int8", words[1], words[2]))
+    return rows
+
+
+def output_scales(model):
+    """Scale of every output that comes from a DequantizeLinear."""
+    made_by = {o: n for n in model.graph.node for o in n.output}
+    numbers = {t.name: t for t in model.graph.initializer}
+    found = {}
+    for o in model.graph.output:
+        n = made_by.get(o.name)
+        if n is not None and n.op_type == "DequantizeLinear":
+            scale = onnx.numpy_helper.to_array(numbers[n.input[1]])
+            found[o.name] = float(scale.reshape(-1)[0])
+    return found
+
+
+def sqnr(want, got):
+    want = np.asarray(want, np.float64)
+    error = float(np.sum((want - np.asarray(got, np.float64)) ** 2))
+    power = float(np.sum(want ** 2))
+    if error == 0:
+        return float("inf")
+    return 10 * np.log10(power / error) if power > 0 else -float("inf")
+
+
+def steps_apart(a, b, scale):
+    """How many steps of the scale; infinite where only one is finite."""
+    a = np.asarray(a, np.float64)
+    b = np.asarray(b, np.float64)
+    if a.shape != b.shape or not np.array_equal(np.isfinite(a),
+                                                np.isfinite(b)):
+        return float("inf")
+    m = np.isfinite(a)
+    return float(np.max(np.abs(a[m] - b[m]), initial=0)) / scale
