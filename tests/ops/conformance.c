@@ -6,7 +6,7 @@
  *
  * FOLDER holds KIND/CASE/model.onnx with test_data_set_K/{input,output}_N.pb,
  * and light/.  A case that uses an operator without a row, or a value that is
- * no tensor of numbers, counts as "not supported".  Every other case must pass,
+ * of strings or maps, counts as "not supported".  Every other case must pass,
  * except those that the gaps file lists; and those must not. */
 #include <dirent.h>
 #include <stdio.h>
@@ -157,9 +157,36 @@ static bool look_at_nodes(char *missing, size_t cap, const oq_graph *g,
   return true;
 }
 
+/* What kind of file a value of type `t` comes from, by the fields of its
+ * TypeProto; -1: none that is read here. */
+static int data_kind(const oq_type *t) {
+  if (t == NULL || t->kind == OQ_TYPE_UNKNOWN) return -1;
+  if (t->kind == OQ_TYPE_TENSOR) return OQ_DATA_TENSOR;
+  if (t->raw == NULL || t->raw->size == 0) return -1;
+  const uint8_t field = (uint8_t)(t->raw->bytes[0] >> 3);
+  return field == 4 ? OQ_DATA_SEQUENCE : field == 9 ? OQ_DATA_OPTIONAL : -1;
+}
+
 static const char *unusual(const oq_type *t) {
-  if (t == NULL || t->kind != OQ_TYPE_TENSOR) return "(not a tensor)";
-  return t->dtype == OQ_DT_STRING ? "(strings)" : NULL;
+  if (data_kind(t) < 0) return "(no tensor, sequence or optional)";
+  return t->kind == OQ_TYPE_TENSOR && t->dtype == OQ_DT_STRING ? "(strings)"
+                                                               : NULL;
+}
+
+static bool only_tensors(const oq_model *m) {
+  const oq_graph *g = m->ir->main;
+
+  for (uint32_t i = 0; i < m->n_feeds; i++) {
+    if (data_kind(oq_graph_value(g, m->feeds[i])->type) != OQ_DATA_TENSOR) {
+      return false;
+    }
+  }
+  for (uint32_t i = 0; i < g->n_outputs; i++) {
+    if (data_kind(oq_graph_value(g, g->outputs[i])->type) != OQ_DATA_TENSOR) {
+      return false;
+    }
+  }
+  return true;
 }
 
 static const char *unusual_ports(const oq_model *m) {
@@ -270,6 +297,108 @@ static outcome run_sets(one_case *c, oq_model *m, oq_runner *r,
   return y;
 }
 
+/* ---- sequences and optionals: by the session itself -----------------------
+ */
+static bool load_data(oq_data_value *out, oq_context *cx, const char *path,
+                      int kind) {
+  oq_store *file;
+  void *bytes;
+  size_t n;
+
+  if (oq_store_map(&file, path, UINT64_MAX, &cx->alloc, cx->diags) != OQ_OK) {
+    return false;
+  }
+  const uint8_t *const data = oq_store_data(file, &n);
+  bytes = must(oq_arena_copy(cx->scratch, data, n, OQ_ALIGN));
+  oq_store_unref(file);
+  return oq_onnx_decode_data(out, (oq_data_kind)kind, bytes, n, cx->scratch,
+                             &cx->env) == OQ_OK;
+}
+
+static oq_datum datum_of(const oq_data_value *v, oq_arena *a) {
+  oq_datum d = oq_datum_of(&v->tensor);
+
+  if (v->kind == OQ_DATA_OPTIONAL) {
+    const oq_datum nothing = {.kind = OQ_DATUM_NOTHING};
+    return v->n_items > 0 ? datum_of(&v->item[0], a) : nothing;
+  }
+  if (v->kind == OQ_DATA_TENSOR) return d;
+  oq_datum *item = must(OQ_NEW_N(a, oq_datum, v->n_items));
+  for (uint32_t i = 0; i < v->n_items; i++) item[i] = datum_of(&v->item[i], a);
+  d = (oq_datum){
+      .kind = OQ_DATUM_SEQUENCE, .item = item, .n_items = v->n_items};
+  if (v->n_items > 0) d.t.dtype = item[0].t.dtype;
+  return d;
+}
+
+static bool same_data(one_case *c, const oq_datum *got, const oq_datum *want,
+                      tolerance tol) {
+  difference d;
+
+  if (got == NULL || got->kind != want->kind || got->n_items != want->n_items) {
+    (void)snprintf(c->why, sizeof c->why, "another kind or length of value");
+    return false;
+  }
+  for (uint32_t i = 0; i < want->n_items; i++) {
+    if (!same_data(c, &got->item[i], &want->item[i], tol)) return false;
+  }
+  if (want->kind != OQ_DATUM_TENSOR) return true;
+  if (values_close(&d, &got->t, &want->t, tol)) return true;
+  (void)snprintf(c->why, sizeof c->why, "%s (max abs %.3g)", d.text, d.max_abs);
+  return false;
+}
+
+static outcome run_data_set(one_case *c, oq_model *m, oq_session *s,
+                            const options *o, const char *set) {
+  const oq_graph *g = m->ir->main;
+  oq_arena *a = m->cx->scratch;
+  oq_datum in[MAX_PORTS];
+  oq_data_value v;
+  char path[800];
+
+  for (uint32_t i = 0; i < m->n_feeds; i++) {
+    (void)snprintf(path, sizeof path, "%s/input_%u.pb", set, i);
+    const int kind = data_kind(oq_graph_value(g, m->feeds[i])->type);
+    if (!load_data(&v, m->cx, path, kind)) return failed(c, m->cx, "input");
+    in[i] = datum_of(&v, a);
+  }
+  if (oq_session_run_data(s, in, m->n_feeds, NULL, &m->cx->env) != OQ_OK) {
+    return failed(c, m->cx, "run");
+  }
+  for (uint32_t i = 0; i < g->n_outputs; i++) {
+    (void)snprintf(path, sizeof path, "%s/output_%u.pb", set, i);
+    const int kind = data_kind(oq_graph_value(g, g->outputs[i])->type);
+    if (!load_data(&v, m->cx, path, kind)) return failed(c, m->cx, "output");
+    const oq_datum want = datum_of(&v, a);
+    if (!same_data(c, oq_session_datum(s, g->outputs[i]), &want, o->tol)) {
+      return FAIL;
+    }
+  }
+  return PASS;
+}
+
+static outcome run_data_sets(one_case *c, oq_model *m, const options *o) {
+  const oq_plan_options opt = {.untapped = true};
+  oq_plan *p = NULL;
+  oq_session *s = NULL;
+  char set[700];
+  outcome y = PASS;
+  unsigned k = 0;
+
+  if (oq_plan_create(&p, m->ir->main, &opt, &m->cx->env) != OQ_OK ||
+      oq_session_create(&s, p, &m->cx->env) != OQ_OK) {
+    y = failed(c, m->cx, "plan");
+  }
+  for (; y == PASS; k++) {
+    (void)snprintf(set, sizeof set, "%s/test_data_set_%u", c->path, k);
+    if (!exists(set)) break;
+    y = run_data_set(c, m, s, o, set);
+  }
+  oq_session_destroy(s);
+  oq_plan_destroy(p);
+  return k == 0 && y == PASS ? FAIL : y;
+}
+
 typedef outcome (*run_fn)(one_case *c, oq_model *m, oq_runner *r,
                           const options *o);
 
@@ -292,6 +421,7 @@ static outcome run_model(state *s, one_case *c, oq_model *m, run_fn run) {
     return UNSUPPORTED;
   }
   if (m->n_feeds > MAX_PORTS) return FAIL;
+  if (!only_tensors(m)) return run_data_sets(c, m, &s->opt);
   if (oq_runner_create(&r, m) != OQ_OK) return failed(c, m->cx, "plan");
   y = run(c, m, r, &s->opt);
   oq_runner_destroy(r);
