@@ -142,7 +142,68 @@ def recurrent(out):
                  opset=[7, 14, 22][i % 3])
 
 
-GROUPS = [recurrent]
+# ---- Attention and its kin of the default domain ----------------------------
+def attention(out):
+    for i in range(40):
+        name = f"ort_attention_{i}"
+        rng = rng_of(name)
+        b, kv = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+        h = kv * int(rng.integers(1, 3))
+        q, k, p = (int(x) for x in rng.integers(1, 9, 3))
+        d, dv = int(rng.integers(1, 17)), int(rng.integers(1, 17))
+        past = rng.random() < .4
+        three = i % 2 == 0
+        attrs = {"is_causal": int(rng.integers(2))}
+        if past and attrs["is_causal"]:
+            k = q  # else onnxruntime is not what the operator text says
+        total = k + (p if past else 0)
+        if three:
+            attrs.update(q_num_heads=h, kv_num_heads=kv)
+            ins = [normal(rng, b, q, h * d), normal(rng, b, k, kv * d),
+                   normal(rng, b, k, kv * dv)]
+        else:
+            ins = [normal(rng, b, h, q, d), normal(rng, b, kv, k, d),
+                   normal(rng, b, kv, k, dv)]
+        mask = None
+        kind = int(rng.integers(4))
+        shape = [(q, total), (b, 1, q, total), (b, h, q, total)][i % 3]
+        if kind == 1:
+            mask = normal(rng, *shape)
+        if kind == 2:
+            mask = rng.random(shape) < .7
+            mask[..., 0] = True
+        ins += [mask]
+        if past:
+            ins += [normal(rng, b, kv, p, d), normal(rng, b, kv, p, dv)]
+        if rng.random() < .4:
+            attrs["softcap"] = float(rng.random() * 3 + .5)
+        if rng.random() < .4:
+            attrs["scale"] = float(rng.random() + .1)
+        n_out = [True, past, past, False]
+        case(out, name, "Attention", ins, attrs, n_out, opset=23)
+
+
+def rotary(out):
+    for i in range(12):
+        name = f"ort_rotary_{i}"
+        rng = rng_of(name)
+        b, n, h, half = (int(x) for x in rng.integers(1, 6, 4))
+        d = 2 * half + (4 if i % 3 == 2 else 0)
+        attrs = {"interleaved": i % 2}
+        if d != 2 * half:
+            attrs["rotary_embedding_dim"] = 2 * half
+        if i % 4 < 2 or d != 2 * half:
+            attrs["num_heads"] = h
+        x = normal(rng, b, n, h * d) if i % 4 < 2 else normal(rng, b, h, n, d)
+        at = i % 5 < 3
+        shape = (16, half) if at else (b, n, half)
+        ins = [x, normal(rng, *shape), normal(rng, *shape)]
+        if at:
+            ins.append(rng.integers(0, 16, (b, n)))
+        case(out, name, "RotaryEmbedding", ins, attrs, opset=23)
+
+
+GROUPS = [recurrent, attention, rotary]
 
 
 def main(argv):
