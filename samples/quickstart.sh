@@ -4,13 +4,13 @@
 # samples/glyphs, and compares both in onnxruntime.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=samples/packages.sh
 . samples/packages.sh
 export ORT_DISABLE_TELEMETRY=1
 
 build=${ONNXQUANT_BUILD:-build/quickstart}
 
-# shellcheck disable=SC2086
-install_packages $BUILD_PACKAGES python3 python3-venv
+install_packages "${BUILD_PACKAGES[@]}" python3 python3-venv
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DBUILD_TESTING=OFF >/dev/null
 cmake --build "$build" --target onnxquant_program

@@ -6,17 +6,18 @@ cd "$1" || exit 2
 failed=0
 
 # Files of the tree: those of git, or all outside build folders.
-files() { # pattern...
-  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git ls-files --cached --others --exclude-standard -- "$@"
-  else
-    local name tests=()
-    for name in "$@"; do
-      tests+=(-o -name "${name##*/}")
-    done
-    find . \( -path './build*' -o -path ./.git \) -prune -o \
-      -type f \( "${tests[@]:1}" \) -print
-  fi
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  tree=$(git ls-files --cached --others --exclude-standard)
+else
+  tree=$(find . \( -path './build*' -o -path ./.git \) -prune -o \
+    -type f -print | sed 's|^\./||')
+fi
+
+# Those whose name matches, each ended by a zero byte.
+files() { # regex
+  printf '%s\n' "$tree" | grep -E "$1" | while IFS= read -r name; do
+    if [ -f "$name" ]; then printf '%s\0' "$name"; fi
+  done
 }
 
 # Prints what it reads, under a title, and remembers that there was something.
@@ -28,35 +29,27 @@ report() { # title
   failed=1
 }
 
-existing() {
-  while IFS= read -r name; do
-    if [ -f "$name" ]; then printf '%s\0' "$name"; fi
-  done
-}
-
-report "tabs" < <(files '*.[ch]' '*.txt' '*.cmake' '*.sh' '*.py' '*.md' \
-  '*.json' '*.proto' '*.def' '*.in' | existing |
+code='\.(c|h|cmake|sh|py|proto|def|in|txt)$'
+report "tabs" < <(files "$code|\.(md|json)$" |
   xargs -0 grep -nP '\t' -- /dev/null)
-report "blanks at the end of a line" < <(files '*.[ch]' '*.txt' '*.cmake' \
-  '*.sh' '*.py' '*.proto' '*.def' '*.in' | existing |
+report "blanks at the end of a line" < <(files "$code" |
   xargs -0 grep -nP '[ \r]$' -- /dev/null)
-report "lines of more than 80 columns" < <(files '*.[ch]' | existing |
+report "lines of more than 80 columns" < <(files '\.[ch]$' |
   xargs -0 awk 'length($0) > 80 { print FILENAME ":" FNR }')
 
 # A line of a log names one file.
-report "file names that occur twice in src" < <(files 'src/*.[ch]' |
-  sed 's|.*/||' | sort | uniq -d)
+report "file names that occur twice in src" < <(files '^src/.*\.[ch]$' |
+  tr '\0' '\n' | sed 's|.*/||' | sort | uniq -d)
 
 # Paths of one machine and tools of one author do not belong here.  (The
 # brackets keep this file from finding itself.)
 words='[/]work/|[/]root/|[/]home/[a-z]+/|[/]tmp/[a-z]|\.[l]ibrary/'
 words+='|c[l]aude|an[t]hropic|chat[g]pt|co[p]ilot|open[a]i|\bcode[x]\b'
-report "names of machines or tools" < <(files '*' '.*' | existing |
+report "names of machines or tools" < <(files . |
   xargs -0 grep -InEi "$words" -- /dev/null |
   grep -vE 'XXXXXX|ort_find.c:.*linuxbrew')
 
-# Everything is committed as text or as the few kinds of data there are.
-report "files that are executable but no scripts" < <(files '*' | existing |
+report "files that are executable but no scripts" < <(files . |
   xargs -0 -I{} find {} -maxdepth 0 -perm -u+x |
   while IFS= read -r name; do
     head -c 2 "$name" | grep -q '^#!' || printf '%s\n' "$name"
