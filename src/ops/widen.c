@@ -1,7 +1,7 @@
 /* ops/widen - see widen.h. */
 #include "ops/widen.h"
 
-#include "base/half.h"
+#include "kern/k_half.h"
 
 static size_t count_out(const oq_run *r, uint32_t i) {
   const oq_ctensor t = oq_tensor_const(&r->out[i]);
@@ -23,11 +23,10 @@ oq_status oq_widen_in(const float **out, const oq_run *r, const oq_ctensor *t) {
   const size_t n = oq_tensor_count(t);
   float *const v = scratch(r, n, sizeof *v);
   if (v == NULL) return oq_fail_memory(r->diags);
-  const uint16_t *const h = t->data;
   if (t->dtype == OQ_DT_F16) {
-    for (size_t i = 0; i < n; i++) v[i] = oq_f32_of_f16(h[i]);
+    oq_widen_f16(v, t->data, n);
   } else if (t->dtype == OQ_DT_BF16) {
-    for (size_t i = 0; i < n; i++) v[i] = oq_f32_of_bf16(h[i]);
+    oq_widen_bf16(v, t->data, n);
   } else {
     for (size_t i = 0; i < n; i++) v[i] = (float)oq_element_f64(t, i);
   }
@@ -45,13 +44,12 @@ oq_status oq_widen_out(float **out, const oq_run *r, uint32_t i) {
 void oq_widen_done(const oq_run *r, uint32_t i, const float *values) {
   oq_tensor *const t = &r->out[i];
   const size_t n = count_out(r, i);
-  uint16_t *const h = t->data;
 
   if (t->dtype == OQ_DT_F32) return;
   if (t->dtype == OQ_DT_F16) {
-    for (size_t k = 0; k < n; k++) h[k] = oq_f16_of_f32(values[k]);
+    oq_narrow_f16(t->data, values, n);
   } else if (t->dtype == OQ_DT_BF16) {
-    for (size_t k = 0; k < n; k++) h[k] = oq_bf16_of_f32(values[k]);
+    oq_narrow_bf16(t->data, values, n);
   } else {
     for (size_t k = 0; k < n; k++) oq_element_set_f64(t, k, (double)values[k]);
   }
