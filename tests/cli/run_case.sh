@@ -44,7 +44,7 @@ fi
 sed -E -e 's/^  [0-9.]+ s \(.*$/  TIME AND MEMORY/' \
   -e 's/ in [0-9.]+ s \([0-9.]+ per second\), [0-9.]+ .B$/ in TIME/' \
   -e 's/ samples in [0-9.]+ s$/ samples in TIME/' "$work/output" >"$work/seen"
-if ls -A "$TMPDIR" | grep -q .; then
+if [ -n "$(ls -A "$TMPDIR")" ]; then
   echo "temporary files are left: $(ls -A "$TMPDIR")" >>"$work/seen"
 fi
 if [ -n "${ONNXQUANT_RENEW:-}" ]; then
