@@ -152,6 +152,18 @@ void build_output(build *b, const char *name) {
 /* ---- nodes --------------------------------------------------------------- */
 enum { MOST = 64 };
 
+/* The value of that name in `g`, or one that stands for it further out. */
+static oq_value_id visible(build *b, oq_graph *g, oq_name name) {
+  oq_value_id v = {OQ_NONE};
+
+  if (b->status != OQ_OK) return v;
+  v = oq_graph_find_value(g, name);
+  if (oq_value_ok(v) || g->outer == NULL) return v;
+  const oq_value_id of = visible(b, g->outer, name);
+  if (oq_value_ok(of)) keep(b, oq_edit_add_outer(g, &v, of));
+  return v;
+}
+
 static uint32_t values_of(build *b, oq_value_id *v, const char *names,
                           bool may_add) {
   const char *p = names, *w;
@@ -166,7 +178,8 @@ static uint32_t values_of(build *b, oq_value_id *v, const char *names,
       n++;
       continue;
     }
-    if (b->status == OQ_OK) v[n] = oq_graph_find_value(b->g, name);
+    v[n] = may_add && b->status == OQ_OK ? oq_graph_find_value(b->g, name)
+                                         : visible(b, b->g, name);
     if (!oq_value_ok(v[n]) && may_add) {
       v[n] = add_value(b, w, len, OQ_VALUE_RESULT, NULL);
     }
@@ -202,6 +215,20 @@ static oq_status list_attr(build *b, oq_attr *a, const char *key, const char *p,
   return a->u.f32s != NULL ? OQ_OK : OQ_E_MEMORY;
 }
 
+static oq_status body_attr(build *b, oq_attr *a, const char *key,
+                           const char *name) {
+  memset(a, 0, sizeof *a);
+  OQ_TRY(oq_names_add_text(b->ir->names, &a->name, key));
+  a->kind = OQ_ATTR_GRAPH;
+  for (uint32_t i = 0; i < b->n_bodies; i++) {
+    const oq_name is = b->bodies[i]->name;
+    if (strcmp(oq_names_text(b->ir->names, is), name) != 0) continue;
+    a->u.graph = b->bodies[i];
+  }
+  if (a->u.graph == NULL) wrong("no such body", name);
+  return OQ_OK;
+}
+
 static oq_status one_attr(build *b, oq_attr *a, const char *w, size_t n) {
   const char *eq = memchr(w, '=', n);
   char key[64] = "", text[64] = "";
@@ -219,6 +246,7 @@ static oq_status one_attr(build *b, oq_attr *a, const char *w, size_t n) {
   }
   if (*w == '[') return list_attr(b, a, key, w, n);
   memcpy(text, w, n);
+  if (*text == '@') return body_attr(b, a, key, text + 1);
   return oq_attr_text(b->ir, a, key, text);
 }
 
@@ -253,6 +281,28 @@ oq_node_id build_node(build *b, const char *op, const char *in, const char *out,
   s.attrs = attrs_of(b, attrs, &s.n_attrs);
   if (b->status == OQ_OK) keep(b, oq_edit_add_node(b->g, &id, &s));
   return id;
+}
+
+/* ---- bodies -------------------------------------------------------------- */
+void build_body(build *b, const char *name) {
+  oq_graph *g = NULL;
+
+  if (b->status != OQ_OK) return;
+  if (b->depth == 4 || b->n_bodies == 32) wrong("too many bodies", name);
+  keep(b, oq_ir_add_graph(&g, b->ir, b->g, name_of(b, name, strlen(name))));
+  if (b->status != OQ_OK) return;
+  memcpy(b->kept[b->depth], b->inputs, sizeof b->inputs);
+  b->n_kept[b->depth++] = b->n_inputs;
+  b->n_inputs = 0;
+  b->bodies[b->n_bodies++] = g;
+  b->g = g;
+}
+
+void build_body_end(build *b) {
+  if (b->status != OQ_OK) return;
+  b->g = b->g->outer;
+  b->n_inputs = b->n_kept[--b->depth];
+  memcpy(b->inputs, b->kept[b->depth], sizeof b->inputs);
 }
 
 void build_bind(build *b) {

@@ -11,9 +11,9 @@
  *
  * Shapes: sizes, names or '?' with commas; "" is a scalar, "*" no rank.  Values
  * are named in order, "_" is an absent optional one.  Attributes: key=7,
- * key=0.5, key=[1,2], key=[0.5,1.0], key=text.  A mistake in the description
- * fails the test.  Sticky status: every function returns at once after a
- * failure; look at b.status at the end. */
+ * key=0.5, key=[1,2], key=[0.5,1.0], key=text, key=@body.  A mistake in the
+ * description fails the test.  Sticky status: every function returns at once
+ * after a failure; look at b.status at the end. */
 #ifndef TEST_BUILD_H
 #define TEST_BUILD_H
 
@@ -26,6 +26,10 @@ typedef struct build {
   oq_status status;
   oq_value_id inputs[32];
   uint32_t n_inputs;
+  oq_graph *bodies[32]; /* all that were begun */
+  uint32_t n_bodies;
+  oq_value_id kept[4][32]; /* inputs of the graphs around this one */
+  uint32_t n_kept[4], depth;
 } build;
 
 void build_open(build *b, const oq_env *e, int64_t opset);
@@ -44,6 +48,10 @@ oq_node_id build_node(build *b, const char *op, const char *in, const char *out,
                       const char *attrs);
 void build_output(build *b, const char *name);
 oq_value_id build_find(const build *b, const char *name);
+/* Everything up to the end goes into a body of that name, in which the values
+ * that the graph has so far can be used. */
+void build_body(build *b, const char *name);
+void build_body_end(build *b);
 /* Verifies and binds. */
 void build_bind(build *b);
 /* The model as a file would hold it; to be freed.  Closes `b`. */
