@@ -14,7 +14,7 @@ typedef struct checker {
   const oq_check_options *opt;
   oq_check *out;
   size_t *b_output; /* output i of a is output b_output[i] of b */
-  size_t scores;    /* SIZE_MAX = undecided */
+  size_t scores;    /* SIZE_MAX = none */
   oq_difference **difference;
   double *ms[2];
   uint64_t top1[2], top5[2], labelled;
@@ -105,13 +105,15 @@ static int find_scores(checker *k) {
       return bad_output("--scores", name, strlen(name), a);
   } else if (a->n_outputs == 1) {
     k->scores = 0;
-  } else if (k->opt->labels) {
+  } else if (k->opt->labels || k->opt->needs_scores) {
     char hint[200];
 
     (void)snprintf(hint, sizeof hint,
                    "name the one with the scores, e.g. --scores %.120s",
                    a->n_outputs ? a->outputs[0].name : "");
-    oq_term_error(hint, "the model has %zu outputs and labels belong to one",
+    oq_term_error(hint,
+                  "the model has %zu outputs; labels and agreement belong to "
+                  "one",
                   a->n_outputs);
     return OQ_EXIT_USAGE;
   }
@@ -209,10 +211,10 @@ static int compare_output(checker *k, size_t i, const oq_tensor_view *a,
     return OQ_EXIT_DONE;
   }
   o->is_float = is_float(a);
-  if (k->scores == SIZE_MAX && o->is_float && a->rank >= 1 && a->rank <= 3 &&
-      a->dim[a->rank - 1] > 1)
-    k->scores = i;
   const oq_tensor_view x = without_ones(a), y = without_ones(b);
+  /* Pictures and maps are no scores unless somebody says so. */
+  if (i == k->scores && x.rank > 3 && !k->opt->scores && !k->opt->labels)
+    k->scores = SIZE_MAX;
   return oq_work_exit(k->w, oq_difference_feed(k->difference[i], &x, &y));
 }
 

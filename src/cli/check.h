@@ -30,6 +30,7 @@ typedef struct oq_check_options {
   const oq_labels *labels; /* or NULL */
   const char *scores;      /* name of an output of the first model, or NULL */
   const oq_opt_list *map;  /* "A=B" names of outputs, or NULL */
+  bool needs_scores;       /* agreement will be judged */
   uint64_t max_samples;    /* 0 = all; else evenly spaced */
 } oq_check_options;
 

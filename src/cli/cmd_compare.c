@@ -100,8 +100,10 @@ static int open_models(comparison *c) {
 }
 
 static int run_outputs(comparison *c) {
-  const oq_check_options opt = {
-      .labels = c->labels, .scores = c->o->data.scores, .map = &c->o->map};
+  const oq_check_options opt = {.labels = c->labels,
+                                .scores = c->o->data.scores,
+                                .needs_scores = c->o->gate.min_agreement.set,
+                                .map = &c->o->map};
 
   OQ_DO(oq_check_run(&c->check, &c->w, c->engine[0], c->engine[1], c->samples,
                      &opt));

@@ -14,7 +14,7 @@ typedef struct explain_options {
 
 static const oq_opt own_rows[] = {
     {"node", 0, OQ_OPT_TEXT, offsetof(explain_options, node), "NAME|GLOB",
-     "only these nodes, with the values around them", 0, 0},
+     "only these nodes, in detail", 0, 0},
     {"stats", 0, OQ_OPT_TEXT, offsetof(explain_options, stats), "FILE",
      "statistics of `calibrate`, instead of --data", 0, 0},
     {0},

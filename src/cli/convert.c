@@ -237,7 +237,8 @@ static int write_result(oq_convert *c) {
  */
 static int run_check(oq_convert *c, oq_engine_kind kind) {
   const oq_check_options opt = {.labels = c->labels,
-                                .scores = c->o->data.scores};
+                                .scores = c->o->data.scores,
+                                .needs_scores = c->o->gate.min_agreement.set};
   oq_engine *a = NULL, *b = NULL;
 
   int code = oq_engine_open(&a, &c->w, kind, c->model, c->model_path);
