@@ -36,6 +36,8 @@ static oq_status task(void *user, uint32_t i, oq_worker *w) {
   out->range = g->has_range
                    ? g->fixed
                    : j->method->choose(&e->record, j->type, j->options);
+  out->range.lo = fmin(out->range.lo, 0.0); /* every grid holds 0 */
+  out->range.hi = fmax(out->range.hi, 0.0);
   out->q = oq_qparam_of_range(j->type, out->range);
   out->sqnr_db = sqnr(&e->record, j->type, out->range);
   return OQ_OK;

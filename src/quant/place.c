@@ -122,6 +122,8 @@ static const char *bad_values(const placer *p, oq_node_id n) {
   for (uint32_t i = 0; i < node->n_out; i++) {
     if (!oq_value_ok(node->out[i])) continue;
     if (!is_f32(p, node->out[i])) return "its result is not float32";
+    if (node->n_out > 1 && oq_uses_count(&p->uses, node->out[i]) == 0)
+      return "one of its results is not used";
     if (!has_range(p, node->out[i]) && oq_uses_count(&p->uses, node->out[i]))
       return "no usable range was observed for its output";
   }
@@ -269,19 +271,31 @@ static bool only_use(const placer *p, oq_value_id v, oq_use *use) {
   return oq_node_ok(use->node) && use->slot != OQ_NONE;
 }
 
-static bool clamp_redundant(const placer *p, oq_node_id n) {
+static const oq_profile_clamp *clamp_row(const placer *p, oq_node_id n) {
   const oq_node *node = oq_graph_node(p->g, n);
   const oq_names *names = p->g->model->names;
-  const oq_profile_clamp *c =
-      oq_profile_clamp_find(p->in->profile, oq_names_text(names, node->domain),
-                            oq_names_text(names, node->op));
+
+  return oq_profile_clamp_find(p->in->profile,
+                               oq_names_text(names, node->domain),
+                               oq_names_text(names, node->op));
+}
+
+/* false: they are not constant. */
+static bool clamp_bounds(const placer *p, oq_node_id n, double *lo,
+                         double *hi) {
+  const oq_profile_clamp *c = clamp_row(p, n);
+  const oq_mark mark = oq_arena_mark(p->in->env->scratch);
+  const bool known = c && c->bounds(p->g, n, lo, hi, p->in->env->scratch);
+
+  oq_arena_rewind(p->in->env->scratch, mark);
+  return known;
+}
+
+static bool clamp_redundant(const placer *p, oq_node_id n) {
   double lo, hi;
 
-  if (!c || user_says_no(p, n)) return false;
-  const oq_mark mark = oq_arena_mark(p->in->env->scratch);
-  const bool known = c->bounds(p->g, n, &lo, &hi, p->in->env->scratch);
-  oq_arena_rewind(p->in->env->scratch, mark);
-  if (!known || !(lo <= 0) || !(hi >= 0)) return false;
+  if (user_says_no(p, n) || !clamp_bounds(p, n, &lo, &hi)) return false;
+  if (!(lo <= 0) || !(hi >= 0)) return false;
   /* A symmetric grid reaches as far below zero as above. */
   return !p->in->symmetric_activations || (isinf(lo) && isinf(hi));
 }
@@ -313,9 +327,10 @@ static oq_status find_carriers(placer *p) {
 }
 
 /* ---- bias behind a matrix product ------------------------------------- */
-/* The constant input of an adding node if it is a vector of n elements. */
+/* Does a node add a constant vector of n elements to data of `rank` axes (0:
+ * not known), without giving the sum more axes? */
 static bool adds_vector(const placer *p, oq_node_id add, uint32_t data_slot,
-                        int64_t n) {
+                        int64_t n, uint32_t rank) {
   const oq_node *node = oq_graph_node(p->g, add);
 
   if (node->n_in != 2) return false;
@@ -325,7 +340,7 @@ static bool adds_vector(const placer *p, oq_node_id add, uint32_t data_slot,
   const oq_type *t = p->g->values[c.i].konst->type;
   int64_t count = 1;
 
-  if (t->rank == 0) return false;
+  if (t->rank == 0 || t->rank > (rank > 0 ? rank : 1)) return false;
   for (uint32_t i = 0; i < t->rank; i++) count *= t->dim[i].size;
   return count == n && t->dim[t->rank - 1].size == n;
 }
@@ -342,8 +357,10 @@ static void pair_bias(placer *p, oq_node_id n) {
   if (!oq_value_is_const(p->g, node->in[1])) return;
 
   const oq_type *w = p->g->values[node->in[1].i].konst->type;
+  const oq_type *x = p->in->types[node->in[0].i];
 
-  if (w->rank != 2 || !adds_vector(p, use.node, use.slot, w->dim[1].size))
+  if (w->rank != 2 || !adds_vector(p, use.node, use.slot, w->dim[1].size,
+                                   x && x->has_rank ? x->rank : 0))
     return;
   plan->partner = use.node;
   oq_node_plan *add = plan_of(p, use.node);
@@ -360,6 +377,23 @@ static oq_value_id result_of(const placer *p, oq_node_id n, uint32_t slot) {
   const oq_node *node = oq_graph_node(p->g, n);
 
   return p->carrier[node->out[slot].i];
+}
+
+/* A clamp between a matrix product and another float node: the runtime gives
+ * the product up for it, unless there is a Q. */
+static bool clamped_for_others(const placer *p, oq_node_id n) {
+  const oq_node_id last =
+      oq_node_ok(plan_of(p, n)->partner) ? plan_of(p, n)->partner : n;
+  oq_use use;
+
+  if (!is_linear(p, n) ||
+      !only_use(p, oq_graph_node(p->g, last)->out[0], &use) || use.slot != 0 ||
+      !clamp_row(p, use.node))
+    return false;
+  const oq_value_id v = oq_graph_node(p->g, use.node)->out[0];
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++)
+    if (oq_node_ok(p->uses.use[u].node)) return true;
+  return false;
 }
 
 /* ---- fixpoint --------------------------------------------------------- */
@@ -430,7 +464,8 @@ static bool computes_forced(const placer *p, oq_node_id n,
   const oq_node *node = oq_graph_node(p->g, n);
   const oq_profile_rule *rule = plan_of(p, n)->rule;
 
-  if (is_linear(p, n)) return rule->output == OQ_OUT_QUANTIZED;
+  if (is_linear(p, n))
+    return rule->output == OQ_OUT_QUANTIZED || clamped_for_others(p, n);
   if (!rule->same_params) return true;
   return node->n_in > 0 && oq_value_ok(node->in[0]) &&
          oq_node_ok(owner[node->in[0].i]) && is_forced(p, owner[node->in[0].i]);
@@ -552,7 +587,8 @@ static bool would_be_fused(const placer *p, oq_node_id n) {
 
 static bool needs_q(const placer *p, oq_node_id n) {
   return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED ||
-         result_wanted(p, n, true) || would_be_fused(p, n);
+         result_wanted(p, n, true) || would_be_fused(p, n) ||
+         clamped_for_others(p, n);
 }
 
 static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
@@ -611,6 +647,26 @@ static void place_inputs(placer *p, oq_node_id n) {
       new_group(p, node->in[i], NULL);
 }
 
+/* May v have a grid made for the values of `of`?  If its own stands for clamps,
+ * only where that one ends inside their bounds. */
+static bool clamps_allow(const placer *p, oq_value_id v, oq_value_id of) {
+  const oq_stats_entry *e =
+      p->in->stats ? oq_stats_find(p->in->stats, oq_value_text(p->g, of))
+                   : NULL;
+  double lo, hi;
+
+  for (; p->g->values[v.i].kind == OQ_VALUE_RESULT;) {
+    const oq_node_id n = p->g->values[v.i].producer;
+
+    if (plan_of(p, n)->fate != OQ_FATE_ABSORBED) break;
+    if (!clamp_bounds(p, n, &lo, &hi)) return false;
+    if (e && !((double)e->record.lo >= lo && (double)e->record.hi <= hi))
+      return false;
+    v = oq_graph_node(p->g, n)->in[0];
+  }
+  return true;
+}
+
 /* Inputs that only a copying node reads take its output's parameters at once:
  * one rounding instead of two, and the copy becomes a plain one. */
 static void join_inputs(placer *p, oq_node_id n) {
@@ -624,7 +680,8 @@ static void join_inputs(placer *p, oq_node_id n) {
     oq_group_plan *group = &p->out->groups[v->group];
 
     if (oq_uses_count(&p->uses, node->in[i]) == 1 && !group->has_range &&
-        group->source.i == node->in[i].i && v->group != into)
+        group->source.i == node->in[i].i && v->group != into &&
+        clamps_allow(p, node->in[i], result_of(p, n, 0)))
       group->joined = into;
   }
 }
@@ -646,18 +703,78 @@ static void settle_groups(placer *p) {
   }
 }
 
+static bool moves_floats(const placer *p, oq_node_id n) {
+  const oq_node_plan *plan = plan_of(p, n);
+
+  return plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->same_params;
+}
+
+/* The runtime moves a DQ behind what only moves values ... */
+static bool comes_dequantized(const placer *p, oq_value_id v) {
+  while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
+    const oq_value *value = &p->g->values[v.i];
+
+    if (value->kind != OQ_VALUE_RESULT || !moves_floats(p, value->producer))
+      return false;
+    v = oq_graph_node(p->g, value->producer)->in[0];
+  }
+  return oq_value_ok(v);
+}
+
+/* ... and a Q before it, and clamps are no obstacle. */
+static bool goes_to_q(const placer *p, oq_value_id v) {
+  oq_use use;
+
+  while (!p->out->values[v.i].quantized) {
+    if (!only_use(p, v, &use) || use.slot != 0) return false;
+    if (!clamp_row(p, use.node) && !moves_floats(p, use.node)) return false;
+    v = oq_graph_node(p->g, use.node)->out[0];
+  }
+  return true;
+}
+
+/* The float addition that the runtime makes one layer with a product. */
+static oq_node_id addition_behind(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_profile_rule *rule = plan_of(p, n)->rule;
+  const oq_node_id none = {OQ_NONE};
+  oq_use use;
+
+  if (!rule || !rule->bias_op || !oq_value_is_const(p->g, node->in[1]) ||
+      !only_use(p, node->out[0], &use) ||
+      strcmp(oq_node_op(p->g, use.node), rule->bias_op) != 0 ||
+      plan_of(p, use.node)->fate != OQ_FATE_FLOAT)
+    return none;
+  const oq_type *w = p->g->values[node->in[1].i].konst->type;
+
+  return w->rank == 2 && adds_vector(p, use.node, use.slot, w->dim[1].size, 0)
+             ? use.node
+             : none;
+}
+
 /* A float layer that the runtime would quantize by itself. */
+static void raise_barrier(placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  oq_node_plan *plan = plan_of(p, n);
+  oq_value_id result;
+
+  if (plan->fate != OQ_FATE_FLOAT || node->n_in == 0) return;
+  if (!comes_dequantized(p, node->in[0])) return;
+  result = node->out[0];
+  if (node->def->quant.role[2] != OQ_ROLE_BIAS) {
+    const oq_node_id add = addition_behind(p, n);
+
+    if (!oq_node_ok(add)) return;
+    plan->partner = add;
+    result = oq_graph_node(p->g, add)->out[0];
+  }
+  if (goes_to_q(p, result)) plan->fate = OQ_FATE_BARRIER;
+}
+
 static void raise_barriers(placer *p) {
   if (!p->in->profile->requantizes_float) return;
-  for (uint32_t i = 0; i < p->n_order; i++) {
-    const oq_node_id n = p->order[i];
-    const oq_node *node = oq_graph_node(p->g, n);
-
-    if (!is_linear(p, n) || plan_of(p, n)->fate != OQ_FATE_FLOAT) continue;
-    if (node->def->quant.role[2] != OQ_ROLE_BIAS || node->n_in == 0) continue;
-    if (p->out->values[node->in[0].i].all_uses)
-      plan_of(p, n)->fate = OQ_FATE_BARRIER;
-  }
+  for (uint32_t i = 0; i < p->n_order; i++)
+    if (is_linear(p, p->order[i])) raise_barrier(p, p->order[i]);
 }
 
 /* The runtime moves a Q from behind a float pooling to before it, and runs the

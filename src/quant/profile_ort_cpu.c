@@ -44,6 +44,12 @@ static int64_t vector_length(const oq_type *t) {
   return n;
 }
 
+/* It would be multiplied by beta, and not taken with either. */
+static bool gemm_no_bias(const oq_graph *g, oq_node_id n) {
+  return attr_f32(g, n, "alpha", 1.0f) != 1.0f ||
+         attr_f32(g, n, "beta", 1.0f) != 1.0f;
+}
+
 /* QGemm: a bias is taken only with alpha = beta = 1. */
 static const char *gemm(const oq_graph *g, oq_node_id n,
                         const oq_type *const *types) {
@@ -52,9 +58,7 @@ static const char *gemm(const oq_graph *g, oq_node_id n,
   const oq_value_id c = oq_graph_node(g, n)->in[2];
 
   if (!oq_value_is_const(g, c)) return "its bias is not constant";
-  if (attr_f32(g, n, "alpha", 1.0f) != 1.0f ||
-      attr_f32(g, n, "beta", 1.0f) != 1.0f)
-    return "alpha or beta is not 1";
+  if (gemm_no_bias(g, n)) return "alpha or beta is not 1";
   if (vector_length(types[c.i]) == 0) return "its bias is a matrix";
   return NULL;
 }
@@ -186,7 +190,8 @@ static const oq_profile_rule rules[] = {
     {"", "Flatten", MOVES},
     {"", "Gather", MOVES, .refuse = table_lookup},
     {"", "GatherElements", MOVES, .refuse = table_lookup},
-    {"", "Gemm", .output = OQ_OUT_EITHER, .refuse = gemm},
+    {"", "Gemm", .output = OQ_OUT_EITHER, .refuse = gemm,
+     .no_bias = gemm_no_bias},
     {"", "GlobalAveragePool", MAPS, .pools = true},
     {"", "LeakyRelu", MAPS},
     {"", "MatMul", .output = OQ_OUT_EITHER, .dynamic_weight = true,

@@ -81,6 +81,8 @@ typedef struct oq_profile_rule {
   /* NULL, or why the node is slower on integers where its data come as floats
    * anyway: the first layers of a network. */
   const char *(*slower)(const oq_graph *g, oq_node_id n);
+  /* A node without a bias must not be given one; NULL = none. */
+  bool (*no_bias)(const oq_graph *g, oq_node_id n);
 } oq_profile_rule;
 
 /* An operator that a Q makes redundant if its range lies inside the bounds. */
@@ -134,7 +136,8 @@ typedef struct oq_node_plan {
   bool eligible;   /* the target could run it on integers */
   const char *why; /* one line; never NULL */
   const oq_profile_rule *rule;
-  oq_node_id partner; /* BIAS: its MatMul; INTEGER with a bias_op: that node */
+  /* BIAS: its product; INTEGER and BARRIER with a bias_op: that node. */
+  oq_node_id partner;
 } oq_node_plan;
 
 /* What becomes of a value that carries data. */

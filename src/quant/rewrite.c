@@ -9,6 +9,7 @@
  */
 #include "quant/rewrite.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -296,9 +297,13 @@ static int32_t axis_of(const rewriter *r, oq_node_id n, uint32_t rank) {
   return oq_weight_axis(r->g, n, rank);
 }
 
-/* Least weight scale with which every bias element fits into an int32. */
+/* Least weight scale with which a bias element fits into an int32, and the
+ * scale of the bias is a normal number. */
 static float least_scale(float bias, float s_x) {
-  return (float)(fabs((double)bias) / ((double)s_x * 2147483392.0));
+  const double fits = fabs((double)bias) / 2147483392.0;
+  const double normal = 1.000001 * (double)FLT_MIN;
+
+  return (float)fmin(fmax(fits, normal) / (double)s_x, (double)FLT_MAX);
 }
 
 /* Moments of the data of node n, if they were taken and fit its weight. */
@@ -441,6 +446,13 @@ static bias_place find_bias(const rewriter *r, oq_node_id n) {
   return (bias_place){{OQ_NONE}, 0, false};
 }
 
+/* May a layer that has no bias be given one? */
+static bool takes_bias(const rewriter *r, oq_node_id n) {
+  const oq_profile_rule *rule = plan_of(r, n.i)->rule;
+
+  return !rule->no_bias || !rule->no_bias(r->g, n);
+}
+
 /* The bias as n floats, zeros where there is none; NULL if it has another
  * number of elements. */
 static oq_status read_bias(const rewriter *r, float **out, const bias_place *at,
@@ -503,7 +515,7 @@ static oq_status linear_constants(rewriter *r, oq_node_id n, uint32_t slot,
   OQ_TRY(weight_constant(r, &dq, v, &scales));
   OQ_TRY(oq_edit_set_input(r->g, n, slot, dq));
   const bool correct = x.n > 0 && r->in->correct_bias;
-  if (!bias || (!at.there && !correct)) return OQ_OK;
+  if (!bias || (!at.there && !(correct && takes_bias(r, n)))) return OQ_OK;
 
   if (correct) OQ_TRY(correct_bias(r, bias, n_bias, n, &w, &scales, &x));
   const float *s = products(r, s_x, &scales);
@@ -541,27 +553,61 @@ static oq_status integer_inputs(rewriter *r, oq_node_id n) {
   return OQ_OK;
 }
 
+/* Elements of the bias of a float layer; 0: the runtime takes none of that
+ * shape, or the number is not known.  The weight of a transposed convolution in
+ * groups does not show it. */
+static uint32_t barrier_length(const rewriter *r, oq_node_id n,
+                               const bias_place *at) {
+  const oq_node *node = oq_graph_node(r->g, n);
+  const oq_type *w = r->g->values[node->in[1].i].konst->type;
+  const oq_type *y = r->in->types[node->out[0].i];
+  const int32_t axis = oq_weight_axis(r->g, n, w->rank);
+  int64_t size;
+
+  if (at->there) {
+    const oq_value_id v = oq_graph_node(r->g, at->node)->in[at->slot];
+    const oq_const *c = r->g->values[v.i].konst;
+
+    size = oq_value_is_const(r->g, v) && c->type->rank == 1
+               ? c->type->dim[0].size
+               : 0;
+  } else if (axis > 0 && w->rank > 2) {
+    size = y && y->has_rank && y->rank > 1 ? y->dim[1].size : 0;
+  } else {
+    size = w->dim[axis].size;
+  }
+  return size > 0 && size <= INT32_MAX ? (uint32_t)size : 0;
+}
+
+/* Scale as fine as float32 itself; 0: not all are finite. */
+static float barrier_scale(const float *bias, uint32_t n) {
+  float max = 0;
+
+  for (uint32_t i = 0; i < n; i++) {
+    if (!isfinite(bias[i])) return 0;
+    max = fmaxf(max, fabsf(bias[i]));
+  }
+  return max > 0 ? fmaxf(max / 1073741824.0f, FLT_MIN) : 1.0f;
+}
+
 /* A float layer whose bias is no plain constant is left alone by the runtime:
- * the bias goes through an int32 DQ as fine as float32 itself. */
+ * the bias goes through an int32 DQ. */
 static oq_status barrier(rewriter *r, oq_node_id n) {
   const oq_node *node = oq_graph_node(r->g, n);
   const bias_place at = find_bias(r, n);
-  oq_ctensor w;
   oq_value_id dq;
-  float max = 0, *bias;
+  float *bias;
 
   if (node->n_in < 2 || !oq_value_is_const(r->g, node->in[1]) ||
-      !oq_node_ok(at.node) ||
-      (at.there && !oq_value_is_const(r->g, node->in[at.slot])))
+      !oq_node_ok(at.node))
     return OQ_OK;
-  OQ_TRY(view(r, &w, node->in[1]));
-  const uint32_t n_bias = bias_length(r, n, &w.shape);
+  const uint32_t n_bias = barrier_length(r, n, &at);
+  if (n_bias == 0) return OQ_OK;
   OQ_TRY(read_bias(r, &bias, &at, n_bias));
-  if (!bias) return OQ_OK; /* a matrix: the runtime does not take it for one */
-  for (uint32_t i = 0; i < n_bias; i++) max = fmaxf(max, fabsf(bias[i]));
-  const float scale = max > 1e-20f ? max / 1073741824.0f : 1.0f;
+  const float scale = bias ? barrier_scale(bias, n_bias) : 0;
+  if (!(scale > 0)) return OQ_OK;
   OQ_TRY(bias_constant(r, &dq, oq_node_text(r->g, n), bias, n_bias, &scale, 1));
-  return oq_edit_set_input(r->g, n, at.slot, dq);
+  return oq_edit_set_input(r->g, at.node, at.slot, dq);
 }
 
 static oq_status rewrite_nodes(rewriter *r) {
