@@ -1,14 +1,12 @@
 /* Conv and ConvTranspose, 1 to 6 spatial axes. */
+#include "ops/conv.h"
+
 #include "kern/k_conv.h"
 #include "ops/op.h"
 #include "ops/widen.h"
 #include "ops/window.h"
 
-typedef struct conv_params {
-  oq_window_params window;
-  int64_t group;
-  oq_i64s output_padding, output_shape; /* ConvTranspose */
-} conv_params;
+typedef oq_conv_params conv_params;
 
 static const oq_attr_def conv_attrs[] = {
     OQ_WINDOW_ATTRS(conv_params),
@@ -32,6 +30,7 @@ static oq_status conv_check(const oq_graph *g, const oq_node *n, void *params,
 /* ---- what both rules share ----------------------------------------------- */
 typedef struct conv_shapes { /* -1 = unknown */
   uint32_t axes;             /* 0 = unknown */
+  uint32_t weight, bias_at;  /* inputs */
   oq_dim batch;
   int64_t in_ch, w0, w1, bias;
   oq_dim in[OQ_WINDOW_AXES];
@@ -43,7 +42,8 @@ static int64_t dim_at(const oq_type *t, uint32_t i) {
 }
 
 static oq_status read_axes(conv_shapes *s, const oq_infer *x) {
-  const oq_type *const a = oq_infer_in(x, 0), *const w = oq_infer_in(x, 1);
+  const oq_type *const a = oq_infer_in(x, 0);
+  const oq_type *const w = oq_infer_in(x, s->weight);
   const bool has_a = a != NULL && a->has_rank, has_w = w != NULL && w->has_rank;
 
   if (has_a && has_w && a->rank != w->rank)
@@ -61,7 +61,7 @@ static oq_status read_axes(conv_shapes *s, const oq_infer *x) {
 
 static oq_status read_kernel(conv_shapes *s, const oq_infer *x,
                              const conv_params *p) {
-  const oq_type *const w = oq_infer_in(x, 1);
+  const oq_type *const w = oq_infer_in(x, s->weight);
 
   for (uint32_t i = 0; i < s->axes; i++) {
     const int64_t given =
@@ -78,7 +78,7 @@ static oq_status read_kernel(conv_shapes *s, const oq_infer *x,
 }
 
 static oq_status read_bias(conv_shapes *s, const oq_infer *x) {
-  const oq_type *const b = oq_infer_in(x, 2);
+  const oq_type *const b = oq_infer_in(x, s->bias_at);
 
   s->bias = OQ_DIM_UNKNOWN;
   if (b == NULL || !b->has_rank) return OQ_OK;
@@ -89,12 +89,14 @@ static oq_status read_bias(conv_shapes *s, const oq_infer *x) {
   return OQ_OK;
 }
 
-static oq_status read_shapes(conv_shapes *s, const oq_infer *x) {
-  const conv_params *const p = x->params;
-  const oq_type *const a = oq_infer_in(x, 0), *const w = oq_infer_in(x, 1);
+static oq_status read_shapes(conv_shapes *s, const oq_infer *x,
+                             const conv_params *p, uint32_t weight,
+                             uint32_t bias) {
+  const oq_type *const a = oq_infer_in(x, 0);
+  const oq_type *const w = oq_infer_in(x, weight);
 
-  *s = (conv_shapes){.batch = {.size = OQ_DIM_UNKNOWN}};
-  OQ_TRY(oq_infer_same_dtypes(x, 0, 3));
+  *s = (conv_shapes){
+      .batch = {.size = OQ_DIM_UNKNOWN}, .weight = weight, .bias_at = bias};
   OQ_TRY(read_axes(s, x));
   OQ_TRY(read_bias(s, x));
   if (s->axes == 0) return OQ_OK;
@@ -157,15 +159,14 @@ static oq_status conv_axis(oq_axis *a, const conv_params *p, uint32_t i,
   return oq_window_axis(a, NULL, &p->window, i, in, kernel, OQ_ROUND_FLOOR);
 }
 
-static oq_status conv_infer(oq_infer *x) {
-  const conv_params *const p = x->params;
+oq_status oq_conv_rule(oq_infer *x, const oq_conv_params *p, uint32_t weight,
+                       uint32_t bias, oq_dtype t) {
   int64_t columns = 1;
   conv_shapes s;
 
-  OQ_TRY(read_shapes(&s, x));
+  OQ_TRY(read_shapes(&s, x, p, weight, bias));
   if (s.axes == 0) {
-    if (oq_infer_dtype(x, 0) != OQ_DT_NONE)
-      oq_infer_set_dtype(x, 0, oq_infer_dtype(x, 0));
+    if (t != OQ_DT_NONE) oq_infer_set_dtype(x, 0, t);
     return OQ_OK;
   }
   OQ_TRY(check_channels(x, "input", s.in_ch, s.w1, p->group));
@@ -173,7 +174,7 @@ static oq_status conv_infer(oq_infer *x) {
   OQ_TRY(check_divides(x, s.in_ch, p->group));
   OQ_TRY(check_divides(x, s.w0, p->group));
   OQ_TRY(check_gemm(x, &s));
-  oq_infer_set_rank(x, 0, oq_infer_dtype(x, 0), s.axes + 2);
+  oq_infer_set_rank(x, 0, t, s.axes + 2);
   x->out[0].dim[0] = s.batch;
   x->out[0].dim[1].size = s.w0 == OQ_DIM_UNKNOWN ? s.bias : s.w0;
   for (uint32_t i = 0; i < s.axes; i++) {
@@ -188,9 +189,14 @@ static oq_status conv_infer(oq_infer *x) {
   return OQ_OK;
 }
 
+static oq_status conv_infer(oq_infer *x) {
+  OQ_TRY(oq_infer_same_dtypes(x, 0, 3));
+  return oq_conv_rule(x, x->params, 1, 2, oq_infer_dtype(x, 0));
+}
+
 /* The shapes went through the rule: nothing fails here. */
-static oq_conv conv_of(const conv_params *p, const oq_shape *x,
-                       const oq_shape *w) {
+oq_conv oq_conv_of(const oq_conv_params *p, const oq_shape *x,
+                   const oq_shape *w) {
   oq_conv c = {.batch = (size_t)x->dim[0],
                .groups = (size_t)p->group,
                .in_ch = (size_t)w->dim[1],
@@ -228,7 +234,7 @@ static const void *bias_data(const oq_run *r) {
 }
 
 static oq_status conv_run(oq_run *r) {
-  const oq_conv c = conv_of(r->params, &r->in[0]->shape, &r->in[1]->shape);
+  const oq_conv c = oq_conv_of(r->params, &r->in[0]->shape, &r->in[1]->shape);
 
   if (r->in[0]->dtype != OQ_DT_F64)
     return run_f32(r, &c, oq_conv_scratch(&c), oq_conv_f32);
@@ -334,7 +340,8 @@ static oq_status transpose_infer(oq_infer *x) {
   conv_shapes s;
   int64_t out_ch, columns = 1;
 
-  OQ_TRY(read_shapes(&s, x));
+  OQ_TRY(oq_infer_same_dtypes(x, 0, 3));
+  OQ_TRY(read_shapes(&s, x, p, 1, 2));
   if (s.axes == 0) {
     if (oq_infer_dtype(x, 0) != OQ_DT_NONE)
       oq_infer_set_dtype(x, 0, oq_infer_dtype(x, 0));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kern/k_gemm.h"
+#include "ops/matmul.h"
 #include "ops/op.h"
 #include "ops/widen.h"
 
@@ -224,7 +225,8 @@ static oq_dim batch_of(const oq_type *t, uint32_t i, uint32_t rank) {
   return t->dim[i + own - rank];
 }
 
-static oq_status matmul_shape(oq_infer *x, const oq_type *a, const oq_type *b) {
+static oq_status matmul_shape(oq_infer *x, const oq_type *a, const oq_type *b,
+                              oq_dtype t) {
   const uint32_t ba = a->rank < 2 ? 0 : a->rank - 2;
   const uint32_t bb = b->rank < 2 ? 0 : b->rank - 2;
   const uint32_t batch = ba > bb ? ba : bb;
@@ -232,8 +234,7 @@ static oq_status matmul_shape(oq_infer *x, const oq_type *a, const oq_type *b) {
 
   OQ_TRY(check_inner(x, a->dim[a->rank - 1],
                      b->dim[b->rank == 1 ? 0 : b->rank - 2]));
-  oq_infer_set_rank(x, 0, oq_infer_dtype(x, 0),
-                    batch + (a->rank > 1) + (b->rank > 1));
+  oq_infer_set_rank(x, 0, t, batch + (a->rank > 1) + (b->rank > 1));
   for (uint32_t i = 0; i < batch; i++)
     if (!batch_dim(&x->out[0].dim[i], batch_of(a, i, batch),
                    batch_of(b, i, batch)))
@@ -246,18 +247,22 @@ static oq_status matmul_shape(oq_infer *x, const oq_type *a, const oq_type *b) {
   return OQ_OK;
 }
 
-static oq_status matmul_infer(oq_infer *x) {
-  const oq_type *const a = oq_infer_in(x, 0), *const b = oq_infer_in(x, 1);
+oq_status oq_matmul_rule(oq_infer *x, uint32_t i, uint32_t j, oq_dtype t) {
+  const oq_type *const a = oq_infer_in(x, i), *const b = oq_infer_in(x, j);
   const bool has_a = a != NULL && a->has_rank, has_b = b != NULL && b->has_rank;
 
-  OQ_TRY(oq_infer_same_dtypes(x, 0, 2));
   if ((has_a && a->rank == 0) || (has_b && b->rank == 0))
     return oq_infer_fail(x, OQ_E_MODEL, "matmul.rank",
                          "an input is a scalar, expected rank 1 or more");
-  if (has_a && has_b) return matmul_shape(x, a, b);
-  const oq_dtype t = oq_infer_dtype(x, oq_infer_dtype(x, 0) == OQ_DT_NONE);
+  if (has_a && has_b) return matmul_shape(x, a, b, t);
   if (t != OQ_DT_NONE) oq_infer_set_dtype(x, 0, t);
   return OQ_OK;
+}
+
+static oq_status matmul_infer(oq_infer *x) {
+  OQ_TRY(oq_infer_same_dtypes(x, 0, 2));
+  return oq_matmul_rule(x, 0, 1,
+                        oq_infer_dtype(x, oq_infer_dtype(x, 0) == OQ_DT_NONE));
 }
 
 static oq_shape batch_shape(const oq_shape *s) {
@@ -363,6 +368,30 @@ static oq_status matmul_run(oq_run *r) {
     each_product(&u, &q, &out, &sa, &sb);
   if (y != NULL) oq_widen_done(r, 0, y);
   return OQ_OK;
+}
+
+oq_matmul oq_matmul_of(const oq_shape *a, const oq_shape *b) {
+  const product q = matmul_product(a, b);
+
+  return (oq_matmul){q.m, q.n, q.k};
+}
+
+bool oq_matmul_each(const oq_shape *a, const oq_shape *b, oq_matmul_fn fn,
+                    void *user) {
+  const oq_shape sa = batch_shape(a), sb = batch_shape(b);
+  oq_shape out;
+  oq_iter it;
+
+  if (!oq_shape_broadcast(&out, &sa, &sb)) return false;
+  const oq_shape *const shapes[] = {&out, &sa, &sb};
+  oq_iter_init(&it, &out, shapes, 3);
+  do {
+    for (int64_t i = 0; i < (int64_t)it.run; i++)
+      fn(user, (size_t)(it.offset[1] + i * it.step[1]),
+         (size_t)(it.offset[2] + i * it.step[2]),
+         (size_t)(it.offset[0] + i * it.step[0]));
+  } while (oq_iter_next(&it));
+  return true;
 }
 
 static uint64_t matmul_macs(const void *params, const oq_shape *const *in,
