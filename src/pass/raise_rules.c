@@ -258,7 +258,13 @@ static unsigned directions(oq_ctensor *scales, const oq_raise *r,
                            oq_value_id v) {
   unsigned found = 0;
 
-  if (!oq_pass_const(scales, r->g, v, r->env->scratch)) return 1;
+  if (!oq_pass_const(scales, r->g, v, r->env->scratch)) {
+    const oq_where w = oq_node_where(r->g, r->id);
+    oq_note(r->env->diags, "opset.resize", &w,
+            "%s '%s' is taken to enlarge: its scales are not constant", w.op,
+            w.node);
+    return 1;
+  }
   for (size_t i = 0, n = oq_tensor_count(scales); i < n; i++) {
     const double s = oq_element_f64(scales, i);
     found |= s > 1 ? 1u : s < 1 ? 2u : 0u;
