@@ -57,6 +57,7 @@ typedef struct job {
   result *results; /* per output */
   char **bound;    /* words made by bind_folder */
   oq_opt_list data;
+  const oq_tensor_view *last; /* outputs of the last run */
   uint64_t done, passed, failed;
   double rtol, atol;
 } job;
@@ -245,6 +246,7 @@ static int use_sample(job *k, uint64_t i) {
   const oq_tensor_view *out;
 
   OQ_DO(oq_engine_run(&out, k->engine, k->views, k->info->n_inputs));
+  k->last = out;
   OQ_DO(write_outputs(k, i, out));
   OQ_DO(match_outputs(k, i, out));
   k->done++;
@@ -307,10 +309,26 @@ static int print_json(const job *k) {
   return code;
 }
 
+/* "scores: float32 [1, 33]", of the last sample. */
+static void print_shapes(const job *k) {
+  for (size_t i = 0; k->last && i < k->info->n_outputs; i++) {
+    const oq_tensor_view *v = &k->last[i];
+
+    oq_term_print(stdout, k->info->outputs[i].name);
+    (void)printf(": %s [", oq_dtype_text(v->dtype));
+    for (uint32_t d = 0; d < v->rank; d++)
+      (void)printf("%s%lld", d ? ", " : "", (long long)v->dim[d]);
+    (void)puts("]");
+  }
+}
+
 static void print_text(const job *k) {
   (void)printf("%llu samples in %.2f s\n", (unsigned long long)k->done,
                oq_term_seconds() - k->w.started);
-  if (!k->o->expect) return;
+  if (!k->o->expect) {
+    print_shapes(k);
+    return;
+  }
   for (size_t i = 0; i < k->info->n_outputs; i++) {
     const result *r = &k->results[i];
 

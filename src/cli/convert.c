@@ -191,7 +191,12 @@ static int quantize(oq_convert *c) {
       oq_quantize(&c->result, &c->report, c->prepared, c->stats, &o);
   free(line);
   c->seconds.tune = oq_term_seconds() - from;
-  return oq_work_exit(&c->w, s);
+  OQ_DO(oq_work_exit(&c->w, s));
+  /* The report is now that of the result; large models need the room. */
+  oq_model_destroy(c->plan);
+  oq_model_destroy(c->prepared);
+  c->plan = c->prepared = NULL;
+  return OQ_EXIT_DONE;
 }
 
 static oq_status write_stdout(void *user, const void *p, size_t n) {
