@@ -92,13 +92,11 @@ static const char *matmul(const oq_graph *g, oq_node_id n,
 static const char *conv_slower(const oq_graph *g, oq_node_id n) {
   const oq_type *w =
       g->values[oq_graph_node(g, n)->in[1].i].konst->type; /* [M, C/g, ...] */
-  int64_t taps = 1;
+  int64_t terms = w->dim[1].size;                          /* of one sum */
 
-  for (uint32_t i = 2; i < w->rank; i++) taps *= w->dim[i].size;
-  if (w->dim[1].size == 1 && taps > 1 && w->dim[0].size <= 32)
-    return "measured: kernels of few channels are slower on integers";
-  return w->dim[1].size <= 4 && w->dim[1].size * taps <= 100
-             ? "measured: on few input channels it is slower on integers"
+  for (uint32_t i = 2; i < w->rank; i++) terms *= w->dim[i].size;
+  return w->dim[1].size <= 4 && terms <= 100
+             ? "measured: kernels over few channels are slower on integers"
              : NULL;
 }
 
