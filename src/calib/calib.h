@@ -124,7 +124,7 @@ oq_status oq_stats_encode(const oq_stats_core *s, struct oq_sink *to);
 oq_status oq_stats_decode(oq_stats_core **out, const uint8_t *p, size_t n,
                           oq_alloc *a, oq_diags *d);
 
-/* ---- calibrate.c -----------------------------------------------------------
+/* ---- calib_run.c -----------------------------------------------------------
  */
 /* Float values of the main graph worth a record, as ids in step order: those
  * that an operator with quantization facts touches. */

@@ -4,7 +4,7 @@
 
 #include "quant/params.h"
 #include "quant/quant.h"
-#include "quant/report.h"
+#include "quant/node_report.h"
 #include "quant/rewrite.h"
 
 typedef struct quantizer {

@@ -1,4 +1,4 @@
-/* calibrate.c - samples -> sessions -> records.  One worker takes one sample
+/* calib_run.c - samples -> sessions -> records.  One worker takes one sample
  * at a time with a session and records of its own; merging is exact, so neither
  * order nor number of threads can show. */
 #include <stdatomic.h>

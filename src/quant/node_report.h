@@ -1,6 +1,6 @@
-/* report.h - what was decided, for people and for JSON. */
-#ifndef OQ_QUANT_REPORT_H
-#define OQ_QUANT_REPORT_H
+/* node_report.h - what was decided, for people and for JSON. */
+#ifndef OQ_QUANT_NODE_REPORT_H
+#define OQ_QUANT_NODE_REPORT_H
 
 #include "quant/params.h"
 #include "quant/quant.h"

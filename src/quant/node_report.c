@@ -1,5 +1,5 @@
-/* report.c - the placement and its parameters as public data. */
-#include "quant/report.h"
+/* node_report.c - the placement and its parameters as public data. */
+#include "quant/node_report.h"
 
 #include <math.h>
 #include <string.h>
