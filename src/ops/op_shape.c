@@ -1,6 +1,5 @@
 /* Shapes as values, and values under other shapes: Shape, Size, Reshape,
- * Flatten, Squeeze, Unsqueeze, Expand; Range and NonZero. */
-#include <math.h>
+ * Flatten, Squeeze, Unsqueeze, Expand. */
 #include <string.h>
 
 #include "ops/bytes.h"
@@ -399,108 +398,6 @@ static oq_status expand_run(oq_run *r) {
   return oq_bytes_map(r, &m);
 }
 
-/* ---- Range --------------------------------------------------------------- */
-typedef struct range_params {
-  int64_t stash_type; /* of the running value; float32 is always kept here */
-} range_params;
-
-static const oq_attr_def range_attrs_27[] = {
-    OQ_A_I64(range_params, stash_type, "stash_type", 1, INT32_MIN, INT32_MAX),
-};
-
-/* max(ceil((limit - start) / delta), 0); a text if that is not a size. */
-static const char *range_count(int64_t *n, const oq_ctensor *const *in) {
-  const oq_dtype t = in[0]->dtype;
-
-  if (!oq_dtype_is_float((int32_t)t)) {
-    const int64_t a = oq_element_i64(in[0], 0), b = oq_element_i64(in[1], 0),
-                  d = oq_element_i64(in[2], 0);
-    int64_t room;
-    if (d == 0) return "the step is 0";
-    if (!oq_sub_i64(&room, b, a)) return "the output is too large";
-    *n = 0;
-    if (d == INT64_MIN) *n = room < 0;
-    if (d != INT64_MIN && (room > 0) == (d > 0) && room != 0)
-      *n = room / d + (room % d != 0);
-    return NULL;
-  }
-  const double v = ceil((oq_element_f64(in[1], 0) - oq_element_f64(in[0], 0)) /
-                        oq_element_f64(in[2], 0));
-  if (v != v || v > 4503599627370496.0) return "the output is too large";
-  *n = v > 0 ? (int64_t)v : 0;
-  return NULL;
-}
-
-static oq_status range_infer(oq_infer *x) {
-  int64_t n;
-
-  OQ_TRY(oq_infer_same_dtypes(x, 0, 3));
-  oq_infer_set_rank(x, 0, oq_infer_dtype(x, 0), 1);
-  for (uint32_t i = 0; i < 3; i++) {
-    if (x->konst[i] == NULL) return OQ_OK;
-    if (oq_tensor_count(x->konst[i]) != 1)
-      return oq_infer_fail(x, OQ_E_MODEL, "range.scalar",
-                           "input %u is not a scalar", i);
-  }
-  const char *const wrong = range_count(&n, x->konst);
-  if (wrong != NULL)
-    return oq_infer_fail(x, OQ_E_MODEL, "range.size", "%s", wrong);
-  x->out[0].dim[0].size = n;
-  return OQ_OK;
-}
-
-static oq_status range_run(oq_run *r) {
-  oq_tensor *const y = &r->out[0];
-  const size_t n = (size_t)y->shape.dim[0];
-
-  if (!oq_dtype_is_float((int32_t)y->dtype)) {
-    const int64_t a = oq_element_i64(r->in[0], 0),
-                  d = oq_element_i64(r->in[2], 0);
-    for (size_t i = 0; i < n; i++) oq_element_set_i64(y, i, a + (int64_t)i * d);
-    return OQ_OK;
-  }
-  const double a = oq_element_f64(r->in[0], 0), d = oq_element_f64(r->in[2], 0);
-  for (size_t i = 0; i < n; i++) oq_element_set_f64(y, i, a + (double)i * d);
-  return OQ_OK;
-}
-
-/* ---- NonZero ------------------------------------------------------------- */
-static oq_status nonzero_infer(oq_infer *x) {
-  const oq_type *const t = oq_rule_ranked(x, 0);
-
-  oq_infer_set_rank(x, 0, OQ_DT_I64, 2);
-  if (t != NULL) x->out[0].dim[0].size = t->rank == 0 ? 1 : t->rank;
-  return OQ_OK;
-}
-
-static bool is_zero(const oq_ctensor *t, size_t i) {
-  return oq_dtype_is_float((int32_t)t->dtype) ? oq_element_f64(t, i) == 0.0
-                                              : oq_element_i64(t, i) == 0;
-}
-
-static oq_status nonzero_run(oq_run *r) {
-  const oq_ctensor *const t = r->in[0];
-  const size_t n = oq_tensor_count(t);
-  const uint32_t rank = t->shape.rank;
-  size_t found = 0;
-
-  for (size_t i = 0; i < n; i++) found += !is_zero(t, i);
-  const oq_shape s = {2, {rank == 0 ? 1 : rank, (int64_t)found}};
-  OQ_TRY(oq_run_alloc(r, 0, OQ_DT_I64, &s));
-  int64_t *const y = r->out[0].data;
-  for (size_t i = 0, k = 0; i < n; i++) {
-    if (is_zero(t, i)) continue;
-    size_t rest = i;
-    for (uint32_t d = rank; d-- > 0;) {
-      y[d * found + k] = (int64_t)(rest % (size_t)t->shape.dim[d]);
-      rest /= (size_t)t->shape.dim[d];
-    }
-    if (rank == 0) y[k] = 0;
-    k++;
-  }
-  return OQ_OK;
-}
-
 /* ---- table --------------------------------------------------------------- */
 #define ONE_OUT .domain = "", .min_out = 1, .max_out = 1
 #define ONE_IN .min_in = 1, .max_in = 1
@@ -520,11 +417,6 @@ static oq_status nonzero_run(oq_run *r) {
   ONE_OUT, .name = "Unsqueeze", .flags = OQ_OP_VIEW, .infer = unsqueeze_infer, \
            MOVE_INDEX
 #define AXES_ATTR(table) .params_size = sizeof(squeeze_params), OQ_ATTRS(table)
-
-#define RANGE                                                                \
-  ONE_OUT, .name = "Range", .min_in = 3, .max_in = 3,                        \
-           .dtypes = OQ_DTM_FLOAT | OQ_DTM(I16) | OQ_DTM(I32) | OQ_DTM(I64), \
-           .infer = range_infer, .run = range_run, NEVER
 
 static const oq_op_def defs[] = {
     {SHAPE, .since = 1, .last = 14},
@@ -551,14 +443,6 @@ static const oq_op_def defs[] = {
     {ONE_OUT, .name = "Expand", .since = 8, .last = 27, .min_in = 2,
      .max_in = 2, .dtypes = OQ_DTM_MOVABLE, .infer = expand_infer,
      .run = expand_run, MOVE_INDEX},
-
-    {RANGE, .since = 11, .last = 26},
-    {RANGE, .since = 27, .last = 27, .params_size = sizeof(range_params),
-     OQ_ATTRS(range_attrs_27)},
-
-    {ONE_OUT, ONE_IN, .name = "NonZero", .since = 9, .last = 27,
-     .flags = OQ_OP_LATE, .dtypes = OQ_DTM_NUMERIC | OQ_DTM(BOOL),
-     .infer = nonzero_infer, .run = nonzero_run, NEVER},
 };
 
 OQ_FAMILY(shape, defs);

@@ -1,5 +1,5 @@
 /* Operators that pick, repeat or surround values of one tensor: Slice, Pad,
- * Tile, Trilu, ReverseSequence. */
+ * Tile. */
 #include <string.h>
 
 #include "ops/bytes.h"
@@ -455,131 +455,6 @@ static oq_status tile_run(oq_run *r) {
   return oq_bytes_map(r, &m);
 }
 
-/* ---- Trilu --------------------------------------------------------------- */
-typedef struct trilu_params {
-  int64_t upper;
-} trilu_params;
-
-static const oq_attr_def trilu_attrs[] = {
-    OQ_A_I64(trilu_params, upper, "upper", 1, INT64_MIN, INT64_MAX),
-};
-
-static oq_status trilu_infer(oq_infer *x) {
-  const oq_type *const t = oq_rule_ranked(x, 0);
-  oq_shape s;
-
-  OQ_TRY(oq_rule_indices(x, 1));
-  if (oq_infer_shape(&s, x, 1) && oq_dims_product(&s, 0, s.rank) != 1)
-    return oq_infer_fail(x, OQ_E_MODEL, "trilu.k", "'k' is not a scalar");
-  if (t != NULL && t->rank < 2)
-    return oq_infer_fail(x, OQ_E_MODEL, "trilu.rank",
-                         "the input has rank %u, expected 2 or more", t->rank);
-  return oq_infer_same(x);
-}
-
-/* Columns [*from, *to) of row `i` that are kept. */
-static void trilu_kept(int64_t *from, int64_t *to, int64_t i, int64_t cols,
-                       int64_t k, bool upper) {
-  int64_t edge = cols; /* first column right of the diagonal */
-
-  if (k < cols) edge = k < -i ? 0 : i + k;
-  if (!upper && edge < cols && k >= -i) edge++;
-  if (edge > cols) edge = cols;
-  *from = upper ? edge : 0;
-  *to = upper ? cols : edge;
-}
-
-static oq_status trilu_run(oq_run *r) {
-  const oq_shape *const s = &r->in[0]->shape;
-  const size_t size = oq_bytes_size(r->in[0]->dtype);
-  const bool upper = ((const trilu_params *)r->params)->upper != 0;
-  const int64_t k =
-      r->n_in > 1 && r->in[1] != NULL ? oq_element_i64(r->in[1], 0) : 0;
-  const int64_t rows = s->dim[s->rank - 2], cols = s->dim[s->rank - 1];
-  const uint8_t *x;
-  uint8_t *y;
-  int64_t from, to;
-
-  if (r->out[0].size == 0) return OQ_OK;
-  OQ_TRY(oq_bytes_in(&x, r, r->in[0]));
-  OQ_TRY(oq_bytes_out(&y, r, 0));
-  const size_t n = oq_dims_product(s, 0, s->rank - 1);
-  memset(y, 0, n * (size_t)cols * size);
-  for (size_t i = 0; i < n; i++) {
-    trilu_kept(&from, &to, (int64_t)(i % (size_t)rows), cols, k, upper);
-    const size_t at = (i * (size_t)cols + (size_t)from) * size;
-    if (to > from) memcpy(y + at, x + at, (size_t)(to - from) * size);
-  }
-  oq_bytes_done(r, 0, y);
-  return OQ_OK;
-}
-
-/* ---- ReverseSequence ----------------------------------------------------- */
-typedef struct reverse_params {
-  int64_t batch_axis, time_axis;
-} reverse_params;
-
-static const oq_attr_def reverse_attrs[] = {
-    OQ_A_I64(reverse_params, batch_axis, "batch_axis", 1, 0, 1),
-    OQ_A_I64(reverse_params, time_axis, "time_axis", 0, 0, 1),
-};
-
-static oq_status reverse_infer(oq_infer *x) {
-  const reverse_params *const p = x->params;
-  const oq_type *const t = oq_rule_ranked(x, 0), *const n =
-                                                     oq_rule_ranked(x, 1);
-
-  OQ_TRY(oq_rule_indices(x, 1));
-  if (p->batch_axis == p->time_axis)
-    return oq_infer_fail(x, OQ_E_MODEL, "op.axis",
-                         "'batch_axis' and 'time_axis' are the same");
-  if (t != NULL && t->rank < 2)
-    return oq_infer_fail(x, OQ_E_MODEL, "reverse.rank",
-                         "the input has rank %u, expected 2 or more", t->rank);
-  if (n != NULL && n->rank != 1)
-    return oq_infer_fail(x, OQ_E_MODEL, "reverse.lengths",
-                         "the lengths have rank %u, expected 1", n->rank);
-  if (t != NULL && n != NULL && n->dim[0].size != OQ_DIM_UNKNOWN &&
-      t->dim[p->batch_axis].size != OQ_DIM_UNKNOWN &&
-      n->dim[0].size != t->dim[p->batch_axis].size)
-    return oq_infer_fail(x, OQ_E_MODEL, "reverse.lengths",
-                         "there are %lld lengths, expected %lld",
-                         (long long)n->dim[0].size,
-                         (long long)t->dim[p->batch_axis].size);
-  return oq_infer_same(x);
-}
-
-static oq_status reverse_run(oq_run *r) {
-  const reverse_params *const p = r->params;
-  const oq_shape *const s = &r->in[0]->shape;
-  const size_t batch = (size_t)s->dim[p->batch_axis],
-               time = (size_t)s->dim[p->time_axis];
-  const size_t row =
-      oq_dims_product(s, 2, s->rank) * oq_bytes_size(r->in[0]->dtype);
-  const size_t per_batch = p->batch_axis == 0 ? time : 1,
-               per_time = p->batch_axis == 0 ? 1 : batch;
-  const uint8_t *x;
-  uint8_t *y;
-
-  if (r->out[0].size == 0) return OQ_OK;
-  OQ_TRY(oq_bytes_in(&x, r, r->in[0]));
-  OQ_TRY(oq_bytes_out(&y, r, 0));
-  for (size_t b = 0; b < batch; b++) {
-    const int64_t n = oq_element_i64(r->in[1], b);
-    if (n < 0 || (uint64_t)n > time)
-      return oq_run_fail(r, OQ_E_DATA, "reverse.length",
-                         "length %zu is %lld, expected 0 to %zu", b,
-                         (long long)n, time);
-    for (size_t t = 0; t < time; t++) {
-      const size_t from = t < (size_t)n ? (size_t)n - 1 - t : t;
-      memcpy(y + (b * per_batch + t * per_time) * row,
-             x + (b * per_batch + from * per_time) * row, row);
-    }
-  }
-  oq_bytes_done(r, 0, y);
-  return OQ_OK;
-}
-
 /* ---- table --------------------------------------------------------------- */
 #define ONE_OUT \
   .domain = "", .min_out = 1, .max_out = 1, .dtypes = OQ_DTM_MOVABLE
@@ -611,15 +486,6 @@ static const oq_op_def defs[] = {
 
     {ONE_OUT, .name = "Tile", .since = 6, .last = 27, .min_in = 2, .max_in = 2,
      .infer = tile_infer, .run = tile_run, MOVE_INDEX},
-
-    {ONE_OUT, .name = "Trilu", .since = 14, .last = 27, .min_in = 1,
-     .max_in = 2, .params_size = sizeof(trilu_params), OQ_ATTRS(trilu_attrs),
-     .infer = trilu_infer, .run = trilu_run, MOVE_INDEX},
-
-    {ONE_OUT, .name = "ReverseSequence", .since = 10, .last = 27, .min_in = 2,
-     .max_in = 2, .params_size = sizeof(reverse_params),
-     OQ_ATTRS(reverse_attrs), .infer = reverse_infer, .run = reverse_run,
-     MOVE_INDEX},
 };
 
 OQ_FAMILY(slice, defs);
