@@ -9,12 +9,20 @@
 
 #define BINS 2048
 #define LEVELS 128
+#define VALUES_PER_BIN 16
 
-/* Magnitudes of both sides in BINS equal bins over [0, most]. */
-static void fold(double *out, const oq_record *r, double most) {
-  const double w = oq_hist_width(&r->hist), v = most / BINS;
+static uint32_t bins_for(const oq_record *r) {
+  const uint64_t n =
+      (r->count - r->zeros - r->nans - r->infinities) / VALUES_PER_BIN;
 
-  memset(out, 0, BINS * sizeof *out);
+  return n < LEVELS ? LEVELS : n > BINS ? BINS : (uint32_t)n;
+}
+
+/* Magnitudes of both sides in equal bins over [0, most]. */
+static void fold(double *out, uint32_t bins, const oq_record *r, double most) {
+  const double w = oq_hist_width(&r->hist), v = most / bins;
+
+  memset(out, 0, bins * sizeof *out);
   for (uint32_t i = 0; i < OQ_HIST_BINS; i++) {
     double n =
         (double)oq_hist_at(&r->hist, 0, i) + (double)oq_hist_at(&r->hist, 1, i);
@@ -23,14 +31,14 @@ static void fold(double *out, const oq_record *r, double most) {
 
     if (n == 0) continue;
     if (!(length > 0)) { /* the very largest value */
-      out[BINS - 1] += n;
+      out[bins - 1] += n;
       continue;
     }
     while (at < end) { /* spread over the bins it touches */
       uint32_t k = (uint32_t)(at / v);
 
-      if (k >= BINS) k = BINS - 1;
-      const double stop = k == BINS - 1 ? end : fmin(end, (k + 1) * v);
+      if (k >= bins) k = bins - 1;
+      const double stop = k == bins - 1 ? end : fmin(end, (k + 1) * v);
       if (!(stop > at)) {
         out[k] += n * (end - at) / length;
         break;
@@ -81,14 +89,15 @@ static oq_range choose(const oq_record *r, const oq_quant_type *t,
                        const oq_range_options *o) {
   double h[BINS], p[BINS], total = 0, kept = 0, best = INFINITY;
   const double most = fmax(-(double)r->lo, (double)r->hi);
-  uint32_t at = BINS;
+  const uint32_t bins = bins_for(r);
+  uint32_t at = bins;
 
   (void)t;
   (void)o;
   if (r->hist.empty || !(most > 0)) return oq_range_whole(r);
-  fold(h, r, most);
-  for (uint32_t i = 0; i < BINS; i++) total += h[i];
-  for (uint32_t i = 0; i < BINS; i++) {
+  fold(h, bins, r, most);
+  for (uint32_t i = 0; i < bins; i++) total += h[i];
+  for (uint32_t i = 0; i < bins; i++) {
     kept += h[i];
     if (i + 1 < LEVELS) continue;
 
@@ -99,7 +108,7 @@ static oq_range choose(const oq_record *r, const oq_quant_type *t,
       at = i + 1;
     }
   }
-  const double limit = fmin(most, (at + (at < BINS ? 0.5 : 0.0)) * most / BINS);
+  const double limit = fmin(most, (at + (at < bins ? 0.5 : 0.0)) * most / bins);
 
   return (oq_range){fmax((double)r->lo, -limit), fmin((double)r->hi, limit)};
 }

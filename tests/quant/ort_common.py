@@ -10,6 +10,9 @@ INTEGER_LAYERS = ("QLinearConv", "QGemm", "QLinearMatMul",
                   "MatMulIntegerToFloat")
 FLOAT_LAYERS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul",
                 "FusedMatMul", "ConvTranspose", "MatMulNBits")
+MOVERS = ("DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements",
+          "MaxPool", "ReduceMax", "ReduceMin", "Reshape", "Resize", "Slice",
+          "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze")
 LINEAR = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 LEVELS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -30,6 +33,20 @@ def session(path, level, save_to=None):
                                 providers=["CPUExecutionProvider"])
 
 
+def bytes_of(model):
+    """Names of the values of 8 bits."""
+    small = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
+    found = {t.name for t in model.graph.initializer if t.data_type in small}
+    for n in model.graph.node:
+        made = (n.op_type == "QuantizeLinear" or
+                n.op_type.startswith("QLinear") or
+                n.op_type == "QGemm" and len(n.input) > 7 and n.input[7] or
+                n.op_type in MOVERS and n.input[0] in found)
+        if made:
+            found.update(n.output)
+    return found
+
+
 def census(path):
     """Operators of the optimised graph; "uint8:Op" counts those among them
     whose first input is of 8 bits."""
@@ -37,16 +54,11 @@ def census(path):
     session(path, "extended", saved)
     model = onnx.load(saved, load_external_data=False)
     os.remove(saved)
-    kinds = {}
-    for v in list(model.graph.value_info) + list(model.graph.input):
-        kinds[v.name] = v.type.tensor_type.elem_type
-    for t in model.graph.initializer:
-        kinds[t.name] = t.data_type
+    small = bytes_of(model)
     found = collections.Counter()
     for n in model.graph.node:
         found[n.op_type] += 1
-        if n.input and kinds.get(n.input[0]) in (onnx.TensorProto.UINT8,
-                                                 onnx.TensorProto.INT8):
+        if n.input and n.input[0] in small:
             found["uint8:" + n.op_type] += 1
     return found
 

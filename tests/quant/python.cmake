@@ -1,0 +1,21 @@
+cmake_minimum_required(VERSION 3.25)
+# -DPYTHON -DSCRIPT -DARGS: a script that needs onnx and onnxruntime; -DNEEDS: a
+# folder without which there is nothing to do.
+if(NEEDS AND NOT EXISTS "${NEEDS}")
+  message("SKIPPED: no ${NEEDS}")
+  return()
+endif()
+if(NOT PYTHON)
+  message("SKIPPED: no ONNXQUANT_PYTHON")
+  return()
+endif()
+execute_process(COMMAND "${PYTHON}" -c "import onnx, onnxruntime, numpy"
+  RESULT_VARIABLE rc OUTPUT_QUIET ERROR_QUIET)
+if(rc)
+  message("SKIPPED: ${PYTHON} has no onnx and onnxruntime")
+  return()
+endif()
+execute_process(COMMAND "${PYTHON}" "${SCRIPT}" ${ARGS} RESULT_VARIABLE rc)
+if(rc)
+  message(FATAL_ERROR "${SCRIPT}: ${rc}")
+endif()
