@@ -267,73 +267,66 @@ static void infer_partly(void **state) {
 /* ---- refusals ------------------------------------------------------------ */
 static void refuse(const char *op, const char *data, const char *ix,
                    const int64_t *v, const char *updates, const char *attrs,
-                   oq_status s, const char *id) {
+                   oq_status s) {
   op_case c;
 
   case_open(&c, 18);
   case_numbers(&c, OQ_DT_F32, data, 1);
   if (ix != NULL) case_i64(&c, ix, v);
   if (updates != NULL) case_numbers(&c, OQ_DT_F32, updates, 2);
-  case_refuses(&c, op, attrs, s, id);
+  assert_int_equal(case_try(&c, op, 1, attrs), s);
+  case_close(&c);
 }
 
 static void refusals(void **state) {
   (void)state;
-  refuse("GatherElements", "2,3", "2,1", I(3, 0), NULL, "axis=1", OQ_E_DATA,
-         "gather.index");
-  refuse("GatherElements", "2,3", "2", I(0, 0), NULL, "", OQ_E_MODEL,
-         "gather.rank");
-  refuse("GatherElements", "2,3", "3,1", I(0, 0, 0), NULL, "axis=1", OQ_E_MODEL,
-         "gather.shape");
-  refuse("GatherElements", "2,3", "2,1", I(0, 0), NULL, "axis=2", OQ_E_MODEL,
-         "op.axis");
-  refuse("GatherND", "2,3", "1,3", I(0, 0, 0), NULL, "", OQ_E_MODEL,
-         "gather.tuple");
-  refuse("GatherND", "2,3", "1,0", NULL, NULL, "", OQ_E_MODEL, "gather.tuple");
-  refuse("GatherND", "2,3", "", I(0), NULL, "", OQ_E_MODEL, "gather.rank");
-  refuse("GatherND", "2,3", "1,1", I(0), NULL, "batch_dims=2", OQ_E_MODEL,
-         "gather.rank");
-  refuse("GatherND", "2,3", "3,1", I(0, 0, 0), NULL, "batch_dims=1", OQ_E_MODEL,
-         "gather.shape");
-  refuse("GatherND", "2,3", "1,2", I(1, -4), NULL, "", OQ_E_DATA,
-         "gather.index");
-  refuse("ScatterElements", "2,3", "1,1", I(2), "1,1", "", OQ_E_DATA,
-         "gather.index");
-  refuse("ScatterElements", "2,3", "1,1", I(0), "1,2", "", OQ_E_MODEL,
-         "gather.shape");
-  refuse("ScatterND", "2,3", "1,1", I(0), "3", "", OQ_E_MODEL, "gather.shape");
-  refuse("ScatterND", "2,3", "1,1", I(2), "1,3", "", OQ_E_DATA, "gather.index");
-  refuse("CumSum", "2,3", "", I(2), NULL, "", OQ_E_MODEL, "op.axis");
-  refuse("CumSum", "2,3", "2", I(0, 1), NULL, "", OQ_E_MODEL, "scan.axis");
-  refuse("Trilu", "3", NULL, NULL, NULL, "", OQ_E_MODEL, "trilu.rank");
-  refuse("Trilu", "3,3", "2", I(0, 0), NULL, "", OQ_E_MODEL, "trilu.k");
-  refuse("ReverseSequence", "2,3", "3", I(1, 1, 9), NULL, "", OQ_E_DATA,
-         "reverse.length");
-  refuse("ReverseSequence", "2,3", "3", I(1, 1, -1), NULL, "", OQ_E_DATA,
-         "reverse.length");
-  refuse("ReverseSequence", "2,3", "2", I(1, 1), NULL, "", OQ_E_MODEL,
-         "reverse.lengths");
+  refuse("GatherElements", "2,3", "2,1", I(3, 0), NULL, "axis=1", OQ_E_DATA);
+  refuse("GatherElements", "2,3", "2", I(0, 0), NULL, "", OQ_E_MODEL);
+  refuse("GatherElements", "2,3", "3,1", I(0, 0, 0), NULL, "axis=1",
+         OQ_E_MODEL);
+  refuse("GatherElements", "2,3", "2,1", I(0, 0), NULL, "axis=2", OQ_E_MODEL);
+  refuse("GatherND", "2,3", "1,3", I(0, 0, 0), NULL, "", OQ_E_MODEL);
+  refuse("GatherND", "2,3", "1,0", NULL, NULL, "", OQ_E_MODEL);
+  refuse("GatherND", "2,3", "", I(0), NULL, "", OQ_E_MODEL);
+  refuse("GatherND", "2,3", "1,1", I(0), NULL, "batch_dims=2", OQ_E_MODEL);
+  refuse("GatherND", "2,3", "3,1", I(0, 0, 0), NULL, "batch_dims=1",
+         OQ_E_MODEL);
+  refuse("GatherND", "2,3", "1,2", I(1, -4), NULL, "", OQ_E_DATA);
+  refuse("ScatterElements", "2,3", "1,1", I(2), "1,1", "", OQ_E_DATA);
+  refuse("ScatterElements", "2,3", "1,1", I(0), "1,2", "", OQ_E_MODEL);
+  refuse("ScatterND", "2,3", "1,1", I(0), "3", "", OQ_E_MODEL);
+  refuse("ScatterND", "2,3", "1,1", I(2), "1,3", "", OQ_E_DATA);
+  refuse("CumSum", "2,3", "", I(2), NULL, "", OQ_E_MODEL);
+  refuse("CumSum", "2,3", "2", I(0, 1), NULL, "", OQ_E_MODEL);
+  refuse("Trilu", "3", NULL, NULL, NULL, "", OQ_E_MODEL);
+  refuse("Trilu", "3,3", "2", I(0, 0), NULL, "", OQ_E_MODEL);
+  refuse("ReverseSequence", "2,3", "3", I(1, 1, 9), NULL, "", OQ_E_DATA);
+  refuse("ReverseSequence", "2,3", "3", I(1, 1, -1), NULL, "", OQ_E_DATA);
+  refuse("ReverseSequence", "2,3", "2", I(1, 1), NULL, "", OQ_E_MODEL);
   refuse("ReverseSequence", "2,3", "2", I(1, 1), NULL, "time_axis=1",
-         OQ_E_MODEL, "op.axis");
+         OQ_E_MODEL);
 }
 
 static void range_refusals(void **state) {
-  static const int64_t rows[][3] = {
-      {0, 3, 0}, {INT64_MIN, INT64_MAX, 1}, {INT64_MAX, INT64_MIN, -1}};
+  static const struct {
+    int64_t v[3];
+    oq_status s;
+  } rows[] = {{{0, 3, 0}, OQ_E_MODEL},
+              {{INT64_MIN, INT64_MAX, 1}, OQ_E_LIMIT},
+              {{INT64_MAX, INT64_MIN, -1}, OQ_E_LIMIT}};
   op_case c;
 
   (void)state;
   for (size_t i = 0; i < 3; i++) {
     case_open(&c, 11);
-    for (size_t k = 0; k < 3; k++) case_i64(&c, "", &rows[i][k]);
-    case_refuses(&c, "Range", "", OQ_E_MODEL, "range.size");
+    for (size_t k = 0; k < 3; k++) case_i64(&c, "", &rows[i].v[k]);
+    assert_int_equal(case_try(&c, "Range", 1, ""), rows[i].s);
+    case_close(&c);
   }
   case_open(&c, 11);
-  for (size_t k = 0; k < 3; k++) case_f32(&c, "", F(0));
-  case_refuses(&c, "Range", "", OQ_E_MODEL, "range.size");
-  case_open(&c, 11);
   for (size_t k = 0; k < 3; k++) case_f32(&c, "2", F(0, 1));
-  case_refuses(&c, "Range", "", OQ_E_MODEL, "range.scalar");
+  assert_int_equal(case_try(&c, "Range", 1, ""), OQ_E_MODEL);
+  case_close(&c);
 }
 
 int main(void) {
