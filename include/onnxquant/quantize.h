@@ -8,6 +8,17 @@
 extern "C" {
 #endif
 
+/* What is known better than statistics can tell, of one quantized value: its
+ * range, or its scale and zero point. */
+typedef struct oq_override {
+  const char *value;
+  int has_range;
+  double lo, hi;
+  int has_params; /* instead of a range */
+  double scale;
+  int32_t zero_point;
+} oq_override;
+
 typedef struct oq_quantize_options {
   size_t struct_size;
   const char *target;      /* "ort-cpu" (NULL) */
@@ -26,12 +37,16 @@ typedef struct oq_quantize_options {
   /* !0: biases are not corrected for what rounding the weights adds to the mean
    * of a layer's result. */
   int keep_biases;
+  /* An override of a value that is not quantized is OQ_E_ARGUMENT; values that
+   * share parameters follow the one that gives them. */
+  const oq_override *overrides;
+  size_t n_overrides;
   const char *provenance; /* one line for metadata_props; NULL = none */
 } oq_quantize_options;
 #define OQ_QUANTIZE_OPTIONS_INIT                                              \
   {                                                                           \
     sizeof(oq_quantize_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0                                                               \
+        0, 0, 0, 0, 0                                                         \
   }
 
 /* One per node of the prepared graph. */

@@ -2,6 +2,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/convert.h"
 
+#include "cli/overrides.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -185,11 +187,20 @@ static int quantize(oq_convert *c) {
   oq_quantize_options o;
 
   OQ_DO(oq_plan_take(&o, &c->o->plan));
+  oq_overrides overrides;
+  const int loaded = oq_overrides_load(&overrides, c->o->plan.overrides);
+  if (loaded != OQ_EXIT_DONE) {
+    oq_overrides_free(&overrides);
+    return loaded;
+  }
   char *line = provenance(c);
   o.provenance = line;
+  o.overrides = overrides.items;
+  o.n_overrides = overrides.n;
   const oq_status s =
       oq_quantize(&c->result, &c->report, c->prepared, c->stats, &o);
   free(line);
+  oq_overrides_free(&overrides);
   c->seconds.tune = oq_term_seconds() - from;
   OQ_DO(oq_work_exit(&c->w, s));
   /* The report is now that of the result; large models need the room. */

@@ -33,6 +33,8 @@ const oq_opt oq_plan_rows[] = {
      "+one scale per output channel (default)", 0, 0},
     {"per-tensor", 0, OQ_OPT_FLAG, AT(per_tensor), NULL,
      "+one scale per weight", 0, 0},
+    {"overrides", 0, OQ_OPT_TEXT, AT(overrides), "FILE",
+     "+JSON with ranges, or scales and zero points, of values", 0, 0},
     {"allow-partial", 0, OQ_OPT_FLAG, AT(allow_partial), NULL,
      "+quantize the rest of a quantized model", 0, 0},
     {0},
@@ -207,6 +209,7 @@ char *oq_plan_words(const oq_plan_options *p) {
   if (p->activations) add_word(&w, "activations", p->activations);
   if (p->weights) add_word(&w, "weights", p->weights);
   if (p->per_tensor) add_word(&w, "weights", "per-tensor");
+  if (p->overrides) add_word(&w, "overrides", "yes");
   add_list(&w, "exclude", &p->exclude);
   add_list(&w, "exclude-op", &p->exclude_op);
   add_list(&w, "only", &p->only);

@@ -8,7 +8,7 @@
 #include "cli/work.h"
 
 typedef struct oq_plan_options {
-  const char *target, *method, *activations, *weights;
+  const char *target, *method, *activations, *weights, *overrides;
   bool per_channel, per_tensor, allow_partial;
   oq_opt_list exclude, exclude_op, only, only_op, no_pass;
   uint64_t keep_first, keep_last;

@@ -19,4 +19,10 @@ oq_status oq_params_choose(oq_group_params **out, const oq_placement *p,
                            const oq_range_options *opt, oq_arena *a,
                            const oq_env *e);
 
+/* Puts the user's words in the place of what was chosen. */
+oq_status oq_params_override(oq_group_params *params, const oq_placement *p,
+                             const oq_graph *g, const oq_quant_type *type,
+                             const oq_override *overrides, size_t n,
+                             const oq_env *e);
+
 #endif

@@ -618,6 +618,14 @@ static void absorb(placer *p, oq_value_id from, oq_value_id to) {
   }
 }
 
+/* Class of the node that makes v. */
+static oq_quant_class class_of_value(const placer *p, oq_value_id v) {
+  const oq_value *value = oq_graph_value(p->g, v);
+
+  return value->kind == OQ_VALUE_RESULT ? class_of(p, value->producer)
+                                        : OQ_Q_OPAQUE;
+}
+
 static void place_results(placer *p, oq_node_id n) {
   const oq_node *node = oq_graph_node(p->g, n);
   const oq_node_plan *plan = plan_of(p, n);
@@ -632,6 +640,7 @@ static void place_results(placer *p, oq_node_id n) {
       p->out->values[v.i].group = p->out->values[node->in[0].i].group;
     } else {
       absorb(p, node->out[k], v);
+      p->out->values[v.i].clamped = class_of_value(p, v) == OQ_Q_CLAMP;
       new_group(p, v, v.i == node->out[k].i ? node->def : NULL);
     }
     p->out->values[v.i].all_uses = true;

@@ -145,6 +145,7 @@ typedef struct oq_value_plan {
   bool quantized; /* gets Q and DQ */
   bool all_uses;  /* every use reads the DQ: its producer needs the Q */
   bool hold_back; /* its Q must stay where it is: written per axis */
+  bool clamped;   /* a clamp before it was absorbed: no wider range is right */
   uint32_t group; /* values of one group share parameters; OQ_NONE */
 } oq_value_plan;
 

@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "quant/node_report.h"
 #include "quant/params.h"
 #include "quant/quant.h"
-#include "quant/node_report.h"
 #include "quant/rewrite.h"
 
 typedef struct quantizer {
@@ -141,8 +141,10 @@ static oq_status choose_ranges(quantizer *q) {
   const oq_range_options o = {
       .percentile = q->opt->percentile > 0 ? q->opt->percentile : 99.99};
 
-  return oq_params_choose(&q->params, &q->placement, q->g, q->stats,
-                          &q->activation, q->method, &o, q->arena, q->env);
+  OQ_TRY(oq_params_choose(&q->params, &q->placement, q->g, q->stats,
+                          &q->activation, q->method, &o, q->arena, q->env));
+  return oq_params_override(q->params, &q->placement, q->g, &q->activation,
+                            q->opt->overrides, q->opt->n_overrides, q->env);
 }
 
 static oq_status report(quantizer *q) {
