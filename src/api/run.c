@@ -2,9 +2,12 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "pass/pass_util.h"
 
 struct oq_runner {
   oq_model *model;
+  oq_model_ir *inlined; /* the model without functions; NULL: it has none */
+  const oq_graph *graph;
   oq_arena *arena; /* views; then, behind `mark`, copies of one run's inputs */
   oq_mark mark;
   oq_plan *plan;
@@ -15,6 +18,23 @@ struct oq_runner {
 };
 
 /* ---- create, destroy --------------------------------------------------- */
+/* Calls of the model's own functions become what they call, in a copy; values
+ * keep their ids. */
+static oq_status inline_functions(oq_runner *r) {
+  const oq_env *e = &r->model->cx->env;
+  oq_model_ir *m;
+  uint32_t changed;
+
+  if (r->model->ir->n_functions == 0) return OQ_OK;
+  OQ_TRY(oq_ir_clone(&m, r->model->ir, e));
+  r->inlined = m;
+  r->graph = m->main;
+  OQ_TRY(oq_ops_bind(m, e));
+  OQ_TRY(oq_pass_inline_functions(m, NULL, &changed, e));
+  OQ_TRY(oq_ops_bind(m, e));
+  return oq_ir_verify(m, e);
+}
+
 static oq_status make(oq_runner *r) {
   oq_model *m = r->model;
   const oq_env *e = &m->cx->env;
@@ -25,7 +45,9 @@ static oq_status make(oq_runner *r) {
   r->outputs = OQ_NEW_N(r->arena, oq_tensor_view, r->n_outputs);
   if (r->outputs == NULL) return oq_fail_memory(e->diags);
   r->mark = oq_arena_mark(r->arena);
-  OQ_TRY(oq_plan_create(&r->plan, m->ir->main, &opt, e));
+  r->graph = m->ir->main;
+  OQ_TRY(inline_functions(r));
+  OQ_TRY(oq_plan_create(&r->plan, r->graph, &opt, e));
   return oq_session_create(&r->session, r->plan, e);
 }
 
@@ -51,6 +73,7 @@ void oq_runner_destroy(oq_runner *r) {
   if (r == NULL) return;
   oq_session_destroy(r->session);
   oq_plan_destroy(r->plan);
+  oq_ir_destroy(r->inlined);
   oq_arena_destroy(r->arena);
   oq_alloc_put(&r->model->cx->alloc, r, sizeof *r);
 }
@@ -72,7 +95,7 @@ static oq_status take_inputs(const oq_ctensor **out, oq_runner *r,
 }
 
 static oq_status run(oq_runner *r, const oq_tensor_view *inputs, uint32_t n) {
-  const oq_graph *g = r->model->ir->main;
+  const oq_graph *g = r->graph;
   const oq_ctensor *t = NULL;
 
   OQ_TRY(take_inputs(&t, r, inputs, n));

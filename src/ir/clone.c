@@ -233,6 +233,45 @@ static oq_status clone_graph(cloner *c, oq_graph **out, const oq_graph *g,
   return OQ_OK;
 }
 
+/* ---- functions ---------------------------------------------------------- */
+static oq_status clone_opsets(cloner *c, const oq_opset **out,
+                              const oq_opset *from, uint32_t n) {
+  oq_opset *o = OQ_COPY_N(c->arena, oq_opset, from, n);
+
+  if (o == NULL) return OQ_E_MEMORY;
+  for (uint32_t i = 0; i < n; i++) OQ_TRY(clone_extra(c, &o[i].extra));
+  *out = o;
+  return OQ_OK;
+}
+
+static oq_status clone_function(cloner *c, oq_function *f) {
+  oq_attr *a = OQ_COPY_N(c->arena, oq_attr, f->defaults, f->n_defaults);
+
+  if (f->graph == NULL) return OQ_OK;
+  f->params = OQ_COPY_N(c->arena, oq_name, f->params, f->n_params);
+  if (a == NULL || f->params == NULL) return OQ_E_MEMORY;
+  OQ_TRY(clone_graph(c, &f->graph, f->graph, NULL, 1));
+  for (uint32_t i = 0; i < f->n_defaults; i++) {
+    OQ_TRY(clone_attr(c, &a[i], f->graph, 1));
+  }
+  f->defaults = a;
+  return clone_opsets(c, &f->opsets, f->opsets, f->n_opsets);
+}
+
+static oq_status clone_functions(cloner *c) {
+  const oq_model_ir *m = c->from;
+  oq_function *f;
+
+  if (m->function_defs == NULL) return OQ_OK;
+  f = OQ_COPY_N(c->arena, oq_function, m->function_defs, m->n_functions);
+  if (f == NULL) return OQ_E_MEMORY;
+  for (uint32_t i = 0; i < m->n_functions; i++) {
+    OQ_TRY(clone_function(c, &f[i]));
+  }
+  c->to->function_defs = f;
+  return OQ_OK;
+}
+
 /* ---- the model ---------------------------------------------------------- */
 
 /* In order, so that every name keeps its number. */
@@ -294,7 +333,8 @@ static oq_status clone_all(cloner *c) {
   OQ_TRY(clone_names(c));
   OQ_TRY(clone_head(c));
   if (c->from->main == NULL) return OQ_OK;
-  return clone_graph(c, &main, c->from->main, NULL, 1);
+  OQ_TRY(clone_graph(c, &main, c->from->main, NULL, 1));
+  return clone_functions(c);
 }
 
 oq_status oq_ir_clone(oq_model_ir **out, const oq_model_ir *m,

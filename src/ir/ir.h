@@ -196,6 +196,17 @@ typedef struct oq_prop { /* metadata_props of the model */
   oq_text key, value;
 } oq_prop;
 
+/* An operator that the model defines itself.  Its graph sees only its inputs,
+ * has no types, and attributes may refer to those of the call (`ref`). */
+typedef struct oq_function {
+  oq_name domain, name, overload;
+  oq_graph *graph;       /* NULL: of a form that is only kept, not used */
+  const oq_name *params; /* attributes without a default value */
+  const oq_attr *defaults;
+  const oq_opset *opsets;
+  uint32_t n_params, n_defaults, n_opsets;
+} oq_function;
+
 typedef struct oq_model_ir {
   oq_alloc *alloc;
   oq_arena *arena;   /* owns every object above */
@@ -208,13 +219,17 @@ typedef struct oq_model_ir {
   oq_prop *props;
   uint32_t n_props;
   oq_text producer_name, producer_version;
-  bool has_functions; /* model-local functions: kept in `extra` verbatim */
+  /* Model-local functions, kept in `extra` verbatim; once nobody calls them and
+   * this is false, they are not written. */
+  bool has_functions;
   /* (domain, name) of the local functions, as two entries each. */
   const oq_name *functions;
   uint32_t n_functions;
   oq_graph *main;
   uint32_t n_graphs; /* main and all bodies */
   const oq_extra *extra;
+  /* The same n_functions once more, decoded; NULL if nobody did. */
+  const oq_function *function_defs;
   struct oq_map *fresh; /* where oq_edit_fresh_name goes on counting */
 } oq_model_ir;
 

@@ -13,9 +13,6 @@ static oq_status no_memory(const oq_decoder *d) {
   return oq_fail_memory(d->env->diags);
 }
 
-static oq_status decode_graph(oq_decoder *d, oq_graph *g,
-                              const Oqpb__GraphProto *p);
-
 /* ---- values ------------------------------------------------------------- */
 /* Room for `n` values in all. */
 static oq_status reserve_values(oq_decoder *d, oq_graph *g, size_t n) {
@@ -267,7 +264,7 @@ static oq_status decode_body(oq_decoder *d, oq_graph **out, oq_graph *outer,
 
   OQ_TRY(oq_decode_name(d, &name, p->name));
   if (oq_ir_add_graph(out, d->model, outer, name) != OQ_OK) return no_memory(d);
-  return decode_graph(d, *out, p);
+  return oq_decode_graph(d, *out, p);
 }
 
 static oq_status decode_bodies(oq_decoder *d, oq_attr *a, oq_graph *outer,
@@ -335,17 +332,18 @@ static oq_status decode_value(oq_decoder *d, oq_attr *a, oq_graph *g,
   return OQ_OK;
 }
 
-static oq_status decode_attr(oq_decoder *d, oq_attr *a, oq_graph *g,
-                             const Oqpb__AttributeProto *p, oq_where w) {
+oq_status oq_decode_attr(oq_decoder *d, oq_attr *a, oq_graph *g,
+                         const Oqpb__AttributeProto *p, oq_where w) {
   w.attr = p->name != NULL ? p->name : "";
   a->extra = oq_decode_extra(d, &p->base, OQ_SLIM_EXTRA);
   OQ_TRY(oq_decode_name(d, &a->name, p->name));
   OQ_TRY(oq_decode_name(d, &a->ref, p->ref_attr_name));
+  a->kind = p->has_type ? (oq_attr_kind)p->type : OQ_ATTR_NONE;
+  if (a->ref.i != 0 && d->in_function) return OQ_OK; /* the call has it */
   if (a->ref.i != 0) {
     return fail_attr(d, &w, "attr.ref",
                      "refers to a parameter of a function, outside of one");
   }
-  a->kind = p->has_type ? (oq_attr_kind)p->type : OQ_ATTR_NONE;
   return decode_value(d, a, g, p, &w);
 }
 
@@ -409,7 +407,7 @@ static oq_status decode_node(oq_decoder *d, oq_graph *g, uint32_t node,
   OQ_TRY(oq_decode_name(d, &n->overload, p->overload));
   OQ_TRY(decode_inputs(d, g, n, p));
   for (uint32_t i = 0; i < n->n_attrs; i++) {
-    OQ_TRY(decode_attr(d, &attrs[i], g, p->attribute[i], node_where(g, p)));
+    OQ_TRY(oq_decode_attr(d, &attrs[i], g, p->attribute[i], node_where(g, p)));
   }
   return OQ_OK;
 }
@@ -543,8 +541,8 @@ static oq_status decode_infos(graph_decoder *x, const Oqpb__GraphProto *p) {
 
 /* Everything is defined before anything is looked up; bodies come last, when
  * the types of what they see are known. */
-static oq_status decode_graph(oq_decoder *d, oq_graph *g,
-                              const Oqpb__GraphProto *p) {
+oq_status oq_decode_graph(oq_decoder *d, oq_graph *g,
+                          const Oqpb__GraphProto *p) {
   graph_decoder x = {.d = d, .g = g};
 
   g->extra = oq_decode_extra(d, &p->base, OQ_SLIM_EXTRA);
@@ -568,18 +566,18 @@ static oq_status copy_text(oq_decoder *d, oq_text *out, const char *text) {
   return out->p != NULL ? OQ_OK : no_memory(d);
 }
 
-static oq_status decode_opsets(oq_decoder *d, const Oqpb__ModelProto *p) {
-  oq_model_ir *m = d->model;
+oq_status oq_decode_opsets(oq_decoder *d, oq_opset **out, uint32_t *n,
+                           Oqpb__OperatorSetIdProto *const *p, size_t n_p) {
+  oq_opset *o = OQ_NEW_N(d->arena, oq_opset, n_p);
 
-  m->opsets = OQ_NEW_N(d->arena, oq_opset, p->n_opset_import);
-  if (m->opsets == NULL) return no_memory(d);
-  m->n_opsets = (uint32_t)p->n_opset_import;
-  for (uint32_t i = 0; i < m->n_opsets; i++) {
-    const Oqpb__OperatorSetIdProto *o = p->opset_import[i];
-    OQ_TRY(oq_decode_name(d, &m->opsets[i].domain, o->domain));
-    m->opsets[i].version = o->version;
-    m->opsets[i].extra = oq_decode_extra(d, &o->base, OQ_SLIM_EXTRA);
+  if (o == NULL) return no_memory(d);
+  for (size_t i = 0; i < n_p; i++) {
+    OQ_TRY(oq_decode_name(d, &o[i].domain, p[i]->domain));
+    o[i].version = p[i]->version;
+    o[i].extra = oq_decode_extra(d, &p[i]->base, OQ_SLIM_EXTRA);
   }
+  *out = o;
+  *n = (uint32_t)n_p;
   return OQ_OK;
 }
 
@@ -594,48 +592,6 @@ static oq_status decode_props(oq_decoder *d, const Oqpb__ModelProto *p) {
     OQ_TRY(copy_text(d, &m->props[i].key, e->key));
     OQ_TRY(copy_text(d, &m->props[i].value, e->value));
   }
-  return OQ_OK;
-}
-
-static oq_status name_of_field(oq_decoder *d, oq_name *out, oq_span message,
-                               uint32_t number) {
-  oq_cursor c = {message.p, message.p + message.n};
-  oq_field f;
-  oq_span text = {(const uint8_t *)"", 0};
-
-  while (c.p < c.end && oq_wire_next(&f, &c) == NULL) {
-    if (f.number == number) text = f.value;
-  }
-  if (number == 10 && text.n == 7 && memcmp(text.p, "ai.onnx", 7) == 0) {
-    text.n = 0;
-  }
-  if (oq_names_add(d->model->names, out, (const char *)text.p, text.n) !=
-      OQ_OK) {
-    return no_memory(d);
-  }
-  return OQ_OK;
-}
-
-/* Bodies of functions stay as they came; only who they are is read. */
-static oq_status decode_functions(oq_decoder *d) {
-  oq_model_ir *m = d->model;
-  const uint32_t n = oq_extra_count(m->extra, 25, NULL);
-  uint32_t k = 0;
-  oq_field f;
-
-  if (n == 0) return OQ_OK;
-  oq_name *names = OQ_NEW_N(d->arena, oq_name, 2 * (size_t)n);
-  if (names == NULL) return no_memory(d);
-  oq_cursor c = {m->extra->bytes, m->extra->bytes + m->extra->size};
-  while (c.p < c.end && k < n && oq_wire_next(&f, &c) == NULL) {
-    if (f.number != 25) continue;
-    OQ_TRY(name_of_field(d, &names[2 * k], f.value, 10));
-    OQ_TRY(name_of_field(d, &names[2 * k + 1], f.value, 1));
-    k++;
-  }
-  m->has_functions = true;
-  m->functions = names;
-  m->n_functions = n;
   return OQ_OK;
 }
 
@@ -655,12 +611,13 @@ static oq_status decode_model(oq_decoder *d) {
   m->extra = oq_decode_extra(d, &p->base, OQ_SLIM_EXTRA);
   OQ_TRY(copy_text(d, &m->producer_name, p->producer_name));
   OQ_TRY(copy_text(d, &m->producer_version, p->producer_version));
-  OQ_TRY(decode_opsets(d, p));
+  OQ_TRY(oq_decode_opsets(d, &m->opsets, &m->n_opsets, p->opset_import,
+                          p->n_opset_import));
   OQ_TRY(decode_props(d, p));
-  OQ_TRY(decode_functions(d));
   OQ_TRY(oq_decode_name(d, &name, p->graph->name));
   if (oq_ir_add_graph(&g, m, NULL, name) != OQ_OK) return no_memory(d);
-  return decode_graph(d, g, p->graph);
+  OQ_TRY(oq_decode_graph(d, g, p->graph));
+  return oq_decode_functions(d);
 }
 
 static oq_status decode_into(oq_model_ir *m, oq_store *file,

@@ -15,6 +15,7 @@ typedef struct oq_decoder {
   oq_external *external; /* NULL for data files: external tensors refused */
   oq_store *file;
   oq_slim slim;
+  bool in_function;     /* attributes may refer to those of a call */
   uint32_t n_undefined; /* values used but not defined */
   /* Data files: stores over bytes in `arena`, to be let go by the caller. */
   OQ_VEC(oq_store *) joined;
@@ -35,6 +36,17 @@ oq_status oq_decode_const(const oq_const **out, oq_decoder *d,
                           const Oqpb__TensorProto *t, const oq_where *w);
 oq_status oq_decode_type(const oq_type **out, oq_decoder *d,
                          const Oqpb__TypeProto *t);
+/* Fills an empty graph. */
+oq_status oq_decode_graph(oq_decoder *d, oq_graph *g,
+                          const Oqpb__GraphProto *p);
+/* `g` is the graph that bodies lie in. */
+oq_status oq_decode_attr(oq_decoder *d, oq_attr *a, oq_graph *g,
+                         const Oqpb__AttributeProto *p, oq_where w);
+oq_status oq_decode_opsets(oq_decoder *d, oq_opset **out, uint32_t *n,
+                           Oqpb__OperatorSetIdProto *const *p, size_t n_p);
+/* The functions that d->model lists.  One that cannot be decoded is a warning,
+ * and has no graph. */
+oq_status oq_decode_functions(oq_decoder *d);
 /* The texts of a constant of type STRING, as many as its shape says. */
 oq_status oq_decode_texts(const oq_text **out, size_t *n, const oq_const *c,
                           oq_arena *a, oq_diags *d, const oq_where *w);

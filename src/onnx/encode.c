@@ -601,6 +601,7 @@ static void put_model(writer *w) {
   const oq_model_ir *m = w->m;
   merge g = merge_of(m->extra);
 
+  if (!m->has_functions) g.drop |= UINT64_C(1) << 25;
   merge_number(w, &g, 1, m->ir_version);
   merge_text(w, &g, 2, m->producer_name);
   merge_text(w, &g, 3, m->producer_version);

@@ -128,6 +128,10 @@ static const rule rules[] = {
     {&oqpb__model_proto__descriptor,
      BIT(1) | BIT(2) | BIT(3) | BIT(7) | BIT(8) | BIT(14), PLAIN, false, false,
      0, 1024},
+    {&oqpb__function_proto__descriptor,
+     BIT(1) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(10) | BIT(11) |
+         BIT(13),
+     PLAIN, false, true, 10, 1024},
     {&oqpb__sequence_proto__descriptor,
      BIT(1) | BIT(2) | BIT(3) | BIT(5) | BIT(7), PLAIN, false, true, 0, 256},
     {&oqpb__optional_proto__descriptor,

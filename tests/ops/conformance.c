@@ -137,6 +137,16 @@ static bool in_list(const char *list, const char *op) {
   return false;
 }
 
+static bool is_function(const oq_model_ir *m, const oq_node *n) {
+  for (uint32_t i = 0; i < m->n_functions; i++) {
+    if (oq_name_eq(m->functions[2 * i], n->domain) &&
+        oq_name_eq(m->functions[2 * i + 1], n->op)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* Fills `missing` with the first operator without a row; false if `only` is
  * given and another operator is used. */
 static bool look_at_nodes(char *missing, size_t cap, const oq_graph *g,
@@ -146,7 +156,7 @@ static bool look_at_nodes(char *missing, size_t cap, const oq_graph *g,
     const char *op = oq_node_op(g, (oq_node_id){i});
     const oq_graph *body;
     if (only != NULL && !in_list(only, op)) return false;
-    if (n->def == NULL && missing[0] == '\0') {
+    if (n->def == NULL && missing[0] == '\0' && !is_function(g->model, n)) {
       const char *domain = oq_names_text(g->model->names, n->domain);
       (void)snprintf(missing, cap, "%s%s%s", domain, domain[0] ? "." : "", op);
     }
