@@ -468,18 +468,19 @@ static oq_status dynamic_run(oq_run *r) {
 #define Q_IN (OQ_DTM(F32) | OQ_DTM(F16) | OQ_DTM(BF16) | OQ_DTM(I32))
 #define DQ_IN (Q_TYPES | OQ_DTM(I32))
 #define QDQ(op, from, to, types, rule, f)                                  \
-  .domain = "", .name = (op), .since = (from), .last = (to), .min_in = 2,  \
-  .max_in = 3, .min_out = 1, .max_out = 1, .flags = OQ_OP_QUANTIZED,       \
-  .dtypes = (types), .params_size = sizeof(quant_params), .infer = (rule), \
-  .run = (f), .quant = {.cls = OQ_Q_NEVER}
+  .name = (op), .since = (from), .last = (to), .min_in = 2, .max_in = 3,   \
+  .min_out = 1, .max_out = 1, .flags = OQ_OP_QUANTIZED, .dtypes = (types), \
+  .params_size = sizeof(quant_params), .infer = (rule), .run = (f),        \
+  .quant = {.cls = OQ_Q_NEVER}
+#define STANDARD .domain = ""
 #define Q(from, to) QDQ("QuantizeLinear", from, to, Q_IN, q_infer, q_run)
 #define DQ(from, to) QDQ("DequantizeLinear", from, to, DQ_IN, dq_infer, dq_run)
 
 static const oq_op_def defs[] = {
-    {DQ(10, 12), .check = no_axis_check},
-    {DQ(13, 20), OQ_ATTRS(axis_attrs)},
-    {DQ(21, 22), OQ_ATTRS(dq21_attrs)},
-    {DQ(23, 27), OQ_ATTRS(dq23_attrs)},
+    {STANDARD, DQ(10, 12), .check = no_axis_check},
+    {STANDARD, DQ(13, 20), OQ_ATTRS(axis_attrs)},
+    {STANDARD, DQ(21, 22), OQ_ATTRS(dq21_attrs)},
+    {STANDARD, DQ(23, 27), OQ_ATTRS(dq23_attrs)},
     {.domain = "",
      .name = "DynamicQuantizeLinear",
      .since = 11,
@@ -493,11 +494,15 @@ static const oq_op_def defs[] = {
      .infer = dynamic_infer,
      .run = dynamic_run,
      .quant = {.cls = OQ_Q_NEVER}},
-    {Q(10, 12), .check = no_axis_check},
-    {Q(13, 18), OQ_ATTRS(axis_attrs)},
-    {Q(19, 20), OQ_ATTRS(q19_attrs)},
-    {Q(21, 22), OQ_ATTRS(q21_attrs)},
-    {Q(23, 27), OQ_ATTRS(q23_attrs)},
+    {STANDARD, Q(10, 12), .check = no_axis_check},
+    {STANDARD, Q(13, 18), OQ_ATTRS(axis_attrs)},
+    {STANDARD, Q(19, 20), OQ_ATTRS(q19_attrs)},
+    {STANDARD, Q(21, 22), OQ_ATTRS(q21_attrs)},
+    {STANDARD, Q(23, 27), OQ_ATTRS(q23_attrs)},
+
+    /* What onnxruntime had before 16 and 4 bits were standard. */
+    {DQ(1, 1), OQ_ATTRS(axis_attrs), .domain = "com.microsoft"},
+    {Q(1, 1), OQ_ATTRS(axis_attrs), .domain = "com.microsoft"},
 };
 
 OQ_FAMILY(quant, defs);

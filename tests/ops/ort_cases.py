@@ -37,6 +37,7 @@ def case(out, name, op, inputs, attrs, n_out=1, domain="", opset=13,
         if v is None:
             ins.append("")
             continue
+        v = np.asarray(v)  # numpy likes to make scalars of arrays
         x = f"x{i}"
         ins.append(x)
         if i in constant:
@@ -203,7 +204,173 @@ def rotary(out):
         case(out, name, "RotaryEmbedding", ins, attrs, opset=23)
 
 
-GROUPS = [recurrent, attention, rotary]
+# ---- quantized operators ----------------------------------------------------
+def quantized(rng, *shape, dtype=None):
+    dtype = dtype or rng.choice([np.uint8, np.int8])
+    i = np.iinfo(dtype)
+    return rng.integers(i.min, i.max + 1, shape).astype(dtype)
+
+
+def scale_of(rng, *shape):
+    return (rng.random(shape) * .05 + .01).astype(F32)
+
+
+def zero_of(rng, v, *shape):
+    return rng.integers(max(np.iinfo(v.dtype).min, -60),
+                        min(np.iinfo(v.dtype).max, 160),
+                        shape).astype(v.dtype)
+
+
+def q_conv(out):
+    for i in range(24):
+        name = f"ort_qlinear_conv_{i}"
+        rng = rng_of(name)
+        g = int(rng.choice([1, 1, 2, 4]))
+        ci, co = (int(x) * g for x in rng.integers(1, 10, 2))
+        if i % 8 == 7:
+            g, ci = 1, 600  # more terms than a float holds
+        n, (h, w) = int(rng.integers(1, 3)), rng.integers(4, 9, 2)
+        k = [int(x) for x in rng.integers(1, 4, 2)]
+        x = quantized(rng, n, ci, h, w, dtype=np.uint8 if i % 2 else np.int8)
+        wt = quantized(rng, co, ci // g, *k,
+                       dtype=np.int8 if i % 2 or i % 3 else np.uint8)
+        if x.dtype == np.int8 and wt.dtype != np.int8:
+            wt = wt.view(np.int8)
+        each = rng.random() < .5
+        ws = scale_of(rng, co) if each else scale_of(rng)
+        wz = np.zeros(co if each else (), wt.dtype)
+        if wt.dtype == np.uint8:
+            wz = wz + np.uint8(128)
+        y = np.array(0, x.dtype)
+        ins = [x, scale_of(rng), zero_of(rng, x), wt, ws, wz,
+               np.array(rng.random() * 2 + .5, F32), zero_of(rng, y)]
+        if rng.random() < .5:
+            ins.append(rng.integers(-3000, 3000, co).astype(np.int32))
+        attrs = {"group": g, "pads": [int(v) for v in rng.integers(0, 2, 4)],
+                 "strides": [int(v) for v in rng.integers(1, 3, 2)]}
+        case(out, name, "QLinearConv", ins, attrs, kind="steps",
+             constant=(1, 2, 3, 4, 5, 6, 7, 8))
+        if i < 8:
+            name = f"ort_conv_integer_{i}"
+            x = x.view(np.uint8)
+            wt = wt.view(np.uint8)
+            case(out, name, "ConvInteger", [x, wt, zero_of(rng, x), None][:3],
+                 attrs, kind="steps")
+
+
+def q_product(out):
+    for i in range(12):
+        name = f"ort_q_product_{i}"
+        rng = rng_of(name)
+        m, k, n = (int(v) for v in rng.integers(1, 12, 3))
+        if i % 4 == 3:
+            k = 700
+        b = [2] if i % 3 == 2 else []
+        a8 = np.uint8 if i % 2 else np.int8
+        a, w = quantized(rng, *b, m, k, dtype=a8), quantized(
+            rng, k, n, dtype=np.int8)
+        each = i % 4 > 1
+        ws = scale_of(rng, n) if each else scale_of(rng)
+        wz = np.zeros(n if each else (), np.int8)
+        y = np.array(0, a8)
+        case(out, name + "_matmul", "QLinearMatMul",
+             [a, scale_of(rng), zero_of(rng, a), w, ws, wz,
+              np.array(rng.random() * 3 + 1, F32), zero_of(rng, y)], {},
+             kind="steps", constant=(1, 2, 4, 5, 6, 7))
+        case(out, name + "_integer", "MatMulInteger",
+             [a, w, zero_of(rng, a), wz], {}, kind="steps")
+        case(out, name + "_to_float", "MatMulIntegerToFloat",
+             [a, w, scale_of(rng), ws, zero_of(rng, a), wz,
+              maybe(rng, normal(rng, n))], {}, domain=MS)
+        case(out, name + "_dynamic", "DynamicQuantizeMatMul",
+             [normal(rng, *b, m, k), w, ws, wz, maybe(rng, normal(rng, n))],
+             {}, domain=MS)
+        ta, tb = int(rng.integers(2)), int(rng.integers(2))
+        a, w = quantized(rng, *((k, m) if ta else (m, k)),
+                         dtype=a8), w.T.copy() if tb else w
+        attrs = {"transA": ta, "transB": tb, "alpha": 1.5 if i % 2 else 1.0}
+        ins = [a, scale_of(rng), zero_of(rng, a), w, ws, wz,
+               maybe(rng, rng.integers(-3000, 3000, n).astype(np.int32))]
+        if i % 3 == 0:
+            case(out, name + "_gemm", "QGemm", ins, attrs, domain=MS)
+        else:
+            ins += [np.array(rng.random() * 3 + 1, F32), zero_of(rng, y)]
+            case(out, name + "_gemm", "QGemm", ins, attrs, domain=MS,
+                 kind="steps", constant=(1, 2, 4, 5, 7, 8))
+
+
+def q_map(out):
+    for i in range(10):
+        rng = rng_of(f"ort_q_map_{i}")
+        t = np.uint8 if i % 2 else np.int8
+
+        def value(*shape):
+            v = quantized(rng, *shape, dtype=t)
+            return [v, scale_of(rng), zero_of(rng, v)]
+
+        def result():
+            return [scale_of(rng), zero_of(rng, np.array(0, t))]
+
+        sa, sb = [((2, 3, 4), (2, 3, 4)), ((2, 3, 4), (1, 4)), ((3, 1), (3, 5)),
+                  ((4,), (2, 4)), ((2, 5), ())][i % 5]
+        for op in "QLinearAdd", "QLinearMul":
+            case(out, f"ort_{op.lower()}_{i}", op,
+                 value(*sa) + value(*sb) + result(), {}, domain=MS,
+                 kind="steps")
+        if sb:
+            c = rng.random(sb) < .5
+            case(out, f"ort_qlinear_where_{i}", "QLinearWhere",
+                 [c] + value(*sa) + value(*sb) + result(), {}, domain=MS,
+                 kind="steps", constant=(2, 3, 5, 6, 7, 8))
+        axis = i % 3 - 1
+        parts = []
+        for k in range(1, 4):
+            shape = [2, 3]
+            shape[axis] = k
+            parts += value(*shape)
+        case(out, f"ort_qlinear_concat_{i}", "QLinearConcat",
+             result() + parts, {"axis": axis}, domain=MS, kind="steps")
+        case(out, f"ort_qlinear_sigmoid_{i}", "QLinearSigmoid",
+             value(3, 50) + [np.array(1 / 256, F32), np.array(
+                 0 if i % 2 else -128, t)], {}, domain=MS, kind="steps")
+        case(out, f"ort_qlinear_leaky_{i}", "QLinearLeakyRelu",
+             value(3, 50) + result(), {"alpha": .3} if i % 3 else {},
+             domain=MS, kind="steps")
+        case(out, f"ort_qlinear_softmax_{i}", "QLinearSoftmax",
+             value(3, 4, 5) + [np.array(1 / 256, F32), np.array(
+                 0 if i % 2 else -128, t)],
+             {"axis": i % 3 - 1, "opset": 13 if i % 4 > 1 else 12}, domain=MS,
+             kind="steps")
+        last = i % 2
+        shape = (2, 7, 6, 3) if last else (2, 3, 7, 6)
+        case(out, f"ort_qlinear_global_{i}", "QLinearGlobalAveragePool",
+             value(*shape) + result(), {"channels_last": last}, domain=MS,
+             kind="steps")
+        case(out, f"ort_qlinear_pool_{i}", "QLinearAveragePool",
+             value(*shape) + result(),
+             {"channels_last": last, "kernel_shape": [3, 2],
+              "pads": [1, 0, 1, 1], "strides": [2, 1 + i % 3],
+              "count_include_pad": i // 2 % 2, "ceil_mode": i // 3 % 2},
+             domain=MS, kind="steps")
+
+
+def q_linear(out):
+    kinds = [np.int8, np.uint8, np.int16, np.uint16]
+    for i in range(12):
+        name = f"ort_ms_quantize_{i}"
+        rng = rng_of(name)
+        t = kinds[i % 4]
+        each = i % 3 == 2
+        s = scale_of(rng, 4) if each else scale_of(rng)
+        z = rng.integers(0, 100, s.shape).astype(t)
+        attrs = {"axis": 1} if each else {}
+        case(out, name, "QuantizeLinear", [normal(rng, 2, 4, 5), s, z], attrs,
+             domain=MS, kind="steps")
+        case(out, f"ort_ms_dequantize_{i}", "DequantizeLinear",
+             [quantized(rng, 2, 4, 5, dtype=t), s, z], attrs, domain=MS)
+
+
+GROUPS = [recurrent, attention, rotary, q_conv, q_product, q_map, q_linear]
 
 
 def main(argv):
