@@ -13,7 +13,8 @@ build=${ONNXQUANT_BUILD:-build/quickstart}
 install_packages "${BUILD_PACKAGES[@]}" python3 python3-venv
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DBUILD_TESTING=OFF >/dev/null
-cmake --build "$build" --target onnxquant_program
+echo "building"
+cmake --build "$build" --target onnxquant_program -- --quiet
 onnxquant=$build/src/onnxquant
 
 # onnxruntime is only the judge here: the conversion does not use it.

@@ -18,10 +18,13 @@ for preset in dev release; do
   echo "== $preset: build =="
   cmake --preset "$preset" -B "$build/$preset" \
     -DONNXQUANT_PYTHON="$python" >/dev/null
-  cmake --build "$build/$preset"
+  cmake --build "$build/$preset" -- --quiet
 done
+failed=0
 echo "== dev: tests =="
-ctest --test-dir "$build/dev" --output-on-failure -j "$jobs"
+ctest --test-dir "$build/dev" --output-on-failure -j "$jobs" || failed=1
 # Mutated files find what sanitizers see; without them they only take time.
 echo "== release: tests =="
-ctest --test-dir "$build/release" --output-on-failure -j "$jobs" -LE fuzz
+ctest --test-dir "$build/release" --output-on-failure -j "$jobs" -LE fuzz ||
+  failed=1
+exit $failed

@@ -2,7 +2,7 @@
 # find_package and by pkg-config, in C and, where there is a compiler, C++.
 #   BUILD       build folder to install; with LIBRARY_SOURCE it is first
 #               configured there as a shared library and built
-#   PROJECT, WORK, MODEL, COMPILER, FLAGS, NM
+#   PROJECT, WORK, MODEL, GENERATOR, COMPILER, FLAGS, NM
 cmake_minimum_required(VERSION 3.25)
 
 function(run)
@@ -24,7 +24,7 @@ set(prefix "${WORK}/prefix")
 file(REMOVE_RECURSE "${prefix}" "${WORK}/by-cmake")
 file(MAKE_DIRECTORY "${WORK}")
 if(LIBRARY_SOURCE)
-  run("${CMAKE_COMMAND}" -G Ninja -S "${LIBRARY_SOURCE}" -B "${BUILD}"
+  run("${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${LIBRARY_SOURCE}" -B "${BUILD}"
     "-DCMAKE_C_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Release
     "-DCMAKE_C_FLAGS_RELEASE=-O0 -DNDEBUG" -DBUILD_SHARED_LIBS=ON
     -DBUILD_TESTING=OFF -DONNXQUANT_BUILD_CLI=OFF)
@@ -32,7 +32,7 @@ if(LIBRARY_SOURCE)
 endif()
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${prefix}")
 
-run("${CMAKE_COMMAND}" -S "${PROJECT}" -B "${WORK}/by-cmake"
+run("${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${PROJECT}" -B "${WORK}/by-cmake"
   "-DCMAKE_C_COMPILER=${COMPILER}" "-DCMAKE_PREFIX_PATH=${prefix}"
   "-DCMAKE_C_FLAGS=${FLAGS}" "-DCMAKE_CXX_FLAGS=${FLAGS}")
 run("${CMAKE_COMMAND}" --build "${WORK}/by-cmake")
