@@ -1,6 +1,6 @@
 /* kern/gemm_tmpl.h - the matrix product, included once per instruction set by
  * gemm_x86.c with these macros set: NAME(x), TARGET, VEC, LANES, MAX_ROWS,
- * LOAD, STORE, SPLAT, FMA.  Every element of c is one chain of fused
+ * LOAD, STORE, SPLAT, FMA, ADD.  Every element of c is one chain of fused
  * multiply-adds over k, whatever the cut: all instruction sets give the same
  * bits.  No include guard on purpose. */
 #define WIDTH (2 * LANES)
@@ -12,8 +12,7 @@ TARGET static inline __attribute__((always_inline)) void NAME(block)(
   VEC acc[MAX_ROWS][2];
 
   for (size_t i = 0; i < rows; i++)
-    for (size_t v = 0; v < 2; v++)
-      acc[i][v] = from_c ? LOAD(c + i * ldc + v * LANES) : SPLAT(0.0f);
+    for (size_t v = 0; v < 2; v++) acc[i][v] = SPLAT(0.0f);
   for (size_t p = 0; p < kc; p++) {
     const VEC b0 = LOAD(b + p * b_step), b1 = LOAD(b + p * b_step + LANES);
 
@@ -25,7 +24,11 @@ TARGET static inline __attribute__((always_inline)) void NAME(block)(
     }
   }
   for (size_t i = 0; i < rows; i++)
-    for (size_t v = 0; v < 2; v++) STORE(c + i * ldc + v * LANES, acc[i][v]);
+    for (size_t v = 0; v < 2; v++) {
+      float *to = c + i * ldc + v * LANES;
+
+      STORE(to, from_c ? ADD(LOAD(to), acc[i][v]) : acc[i][v]);
+    }
 }
 
 /* The number of rows as a constant, so that sums stay in registers. */

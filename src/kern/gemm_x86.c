@@ -20,6 +20,7 @@
 #define STORE _mm512_storeu_ps
 #define SPLAT _mm512_set1_ps
 #define FMA _mm512_fmadd_ps
+#define ADD _mm512_add_ps
 #include "kern/gemm_tmpl.h"
 #undef NAME
 #undef TARGET
@@ -30,6 +31,7 @@
 #undef STORE
 #undef SPLAT
 #undef FMA
+#undef ADD
 
 #define NAME(x) x##_avx2
 #define TARGET __attribute__((target("avx2,fma")))
@@ -40,6 +42,7 @@
 #define STORE _mm256_storeu_ps
 #define SPLAT _mm256_set1_ps
 #define FMA _mm256_fmadd_ps
+#define ADD _mm256_add_ps
 #include "kern/gemm_tmpl.h"
 
 bool oq_gemm_x86_usable(void) {
