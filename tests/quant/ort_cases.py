@@ -43,8 +43,8 @@ def check_census(found, plan, want):
     errors = []
     integer = sum(found[op] for op in common.INTEGER_LAYERS)
     real = sum(found[op] for op in common.FLOAT_LAYERS)
-    placed = sum(1 for i, op, _ in plan if i and op in common.LINEAR)
-    left = sum(1 for i, op, _ in plan if not i and op in common.LINEAR)
+    placed = sum(1 for i, op, _, _ in plan if i and op in common.LINEAR)
+    left = sum(1 for i, op, _, _ in plan if not i and op in common.LINEAR)
     if "layers" in want:
         placed, left = want["layers"]
     if (integer, real) != (placed, left):

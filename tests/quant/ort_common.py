@@ -64,11 +64,11 @@ def census(path):
 
 
 def read_plan(path):
-    """[(runs on integers, operator, name)]"""
+    """[(runs on integers, operator, name, reason)]"""
     rows = []
     for line in open(path, encoding="utf-8"):
-        words = line.split()
-        rows.append((words[0] == "int8", words[1], words[2]))
+        words = line.rstrip("\n").split(" ", 3)
+        rows.append((words[0] == "int8", *words[1:]))
     return rows
 
 

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "quant/case.h"
 #include "quant/check.h"
+#include "quant/save.h"
 
 enum { MOST_CASES = 400, EVALUATED = 3, LATER = 50 };
 
@@ -91,72 +92,6 @@ static void must(oq_status s, const made *m) {
 }
 
 /* ---- saving ------------------------------------------------------------ */
-static const char *path_of(const test_case *c, const char *ending) {
-  static char path[1024];
-
-  (void)snprintf(path, sizeof path, "%s/%s.%s", save_to, c->name, ending);
-  return path;
-}
-
-static void save(const test_case *c, const char *ending, const void *head,
-                 size_t n_head, const void *p, size_t n) {
-  FILE *const f = fopen(path_of(c, ending), "wb");
-
-  assert_non_null(f);
-  if (n_head > 0) assert_int_equal(fwrite(head, 1, n_head, f), n_head);
-  if (n > 0) assert_int_equal(fwrite(p, 1, n, f), n);
-  assert_int_equal(fclose(f), 0);
-}
-
-static const char *npy_type(int32_t t) {
-  switch (t) {
-    case OQ_DT_F32:
-      return "<f4";
-    case OQ_DT_F64:
-      return "<f8";
-    case OQ_DT_I32:
-      return "<i4";
-    case OQ_DT_I64:
-      return "<i8";
-    case OQ_DT_BOOL:
-      return "|b1";
-    default:
-      fail_msg("no .npy of type %s", oq_dtype_text(t));
-  }
-  return "";
-}
-
-static void save_npy(const test_case *c, const char *ending,
-                     const oq_tensor_view *v) {
-  char shape[256] = "", head[512] = "\x93NUMPY\x01";
-  size_t at = 0;
-
-  for (uint32_t d = 0; d < v->rank; d++)
-    at += (size_t)snprintf(shape + at, sizeof shape - at, "%lld,",
-                           (long long)v->dim[d]);
-  const int n = snprintf(head + 10, sizeof head - 10,
-                         "{'descr': '%s', 'fortran_order': False, 'shape': "
-                         "(%s), }",
-                         npy_type(v->dtype), shape);
-  const size_t total = ((size_t)n + 11 + 63) / 64 * 64;
-  memset(head + 10 + n, ' ', total - 10 - (size_t)n);
-  head[total - 1] = '\n';
-  head[8] = (char)((total - 10) & 255);
-  head[9] = (char)((total - 10) >> 8);
-  save(c, ending, head, total, v->data, v->size);
-}
-
-/* Fates of the nodes, one per line: "int8 Conv c1" or "float Relu r1". */
-static void save_plan(const test_case *c, const oq_quantize_report *r) {
-  FILE *const f = fopen(path_of(c, "plan"), "w");
-
-  assert_non_null(f);
-  for (size_t i = 0; i < r->n_nodes; i++)
-    (void)fprintf(f, "%s %s %s %s\n", r->nodes[i].quantized ? "int8" : "float",
-                  r->nodes[i].op, r->nodes[i].name, r->nodes[i].why);
-  assert_int_equal(fclose(f), 0);
-}
-
 /* Runs the built-in engine on samples that calibration has not seen. */
 static void save_runs(const test_case *c, made *m) {
   case_source user = {c, 1, LATER};
@@ -175,11 +110,11 @@ static void save_runs(const test_case *c, made *m) {
     must(oq_runner_run(runner, in, c->n_inputs), m);
     for (uint32_t i = 0; i < c->n_inputs; i++) {
       (void)snprintf(ending, sizeof ending, "in.%u.%u.npy", (unsigned)k, i);
-      save_npy(c, ending, &in[i]);
+      save_npy(save_to, c->name, ending, &in[i]);
     }
     for (uint32_t i = 0; i < info->n_outputs; i++) {
       (void)snprintf(ending, sizeof ending, "out.%u.%u.npy", (unsigned)k, i);
-      save_npy(c, ending, oq_runner_output(runner, i));
+      save_npy(save_to, c->name, ending, oq_runner_output(runner, i));
     }
     source.release(&user, handle);
   }
@@ -375,9 +310,9 @@ static void check_case(const test_case *c, const void *p, size_t n) {
   must(make(&m, c, p, n, 1, 1), &m);
   expect(c, &m);
   check_report(m.report);
-  save(c, "float.onnx", NULL, 0, p, n);
-  save(c, "quant.onnx", NULL, 0, m.bytes.p, m.bytes.n);
-  save_plan(c, m.report);
+  save_bytes(save_to, c->name, "float.onnx", p, n);
+  save_bytes(save_to, c->name, "quant.onnx", m.bytes.p, m.bytes.n);
+  save_plan(save_to, c->name, m.report);
   save_runs(c, &m);
   check_graphs(c, p, n, &m);
   check_deterministic(c, p, n, &m);
