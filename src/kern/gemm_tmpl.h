@@ -1,8 +1,9 @@
 /* kern/gemm_tmpl.h - the matrix product, included once per instruction set by
  * gemm_x86.c with these macros set: NAME(x), TARGET, VEC, LANES, MAX_ROWS,
- * LOAD, STORE, SPLAT, FMA, ADD.  Every element of c is one chain of fused
- * multiply-adds over k, whatever the cut: all instruction sets give the same
- * bits.  No include guard on purpose. */
+ * LOAD, STORE, SPLAT, FMA, ADD.  Every element of c is the sum of chains of
+ * STEPS fused multiply-adds over k (a single chain would lose more bits),
+ * whatever the cut: all instruction sets give the same bits.  No include guard
+ * on purpose. */
 #define WIDTH (2 * LANES)
 
 /* rows x WIDTH of c from kc steps; b_step floats between the rows of b. */
