@@ -30,7 +30,9 @@ static oq_status inline_functions(oq_runner *r) {
   r->inlined = m;
   r->graph = m->main;
   OQ_TRY(oq_ops_bind(m, e));
-  OQ_TRY(oq_pass_inline_functions(m, NULL, &changed, e));
+  const oq_status s = oq_pass_inline_functions(m, NULL, &changed, e);
+  if (s == OQ_E_MEMORY) return oq_fail_memory(e->diags);
+  OQ_TRY(s);
   OQ_TRY(oq_ops_bind(m, e));
   return oq_ir_verify(m, e);
 }
@@ -94,6 +96,16 @@ static oq_status take_inputs(const oq_ctensor **out, oq_runner *r,
   return OQ_OK;
 }
 
+static oq_status refuse_output(const oq_runner *r, oq_value_id v) {
+  oq_where w = OQ_WHERE_INIT;
+
+  w.value = oq_value_text(r->graph, v);
+  return oq_fail(r->model->cx->diags, OQ_E_UNSUPPORTED, "output.kind", &w,
+                 "output '%s' is a sequence or an optional, which cannot be "
+                 "handed out",
+                 w.value);
+}
+
 static oq_status run(oq_runner *r, const oq_tensor_view *inputs, uint32_t n) {
   const oq_graph *g = r->graph;
   const oq_ctensor *t = NULL;
@@ -102,7 +114,7 @@ static oq_status run(oq_runner *r, const oq_tensor_view *inputs, uint32_t n) {
   OQ_TRY(oq_session_run(r->session, t, n, NULL, &r->model->cx->env));
   for (uint32_t i = 0; i < r->n_outputs; i++) {
     const oq_ctensor *y = oq_session_value(r->session, g->outputs[i]);
-    if (y == NULL) return OQ_E_INTERNAL;
+    if (y == NULL) return refuse_output(r, g->outputs[i]);
     r->outputs[i] = oq_view_of(y);
   }
   return OQ_OK;

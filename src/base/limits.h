@@ -35,7 +35,8 @@
 #define OQ_MAX_TENSOR_BYTES (UINT64_C(1) << 36)
 #define OQ_MAX_RUN_BYTES (UINT64_C(1) << 37)
 
-/* Turns of one Loop. */
+/* Turns that the loops of one run (Loop, Scan, SequenceMap) may have together:
+ * nested ones would multiply. */
 #define OQ_MAX_LOOP_TRIPS 1000000
 
 /* m, n, k of one GEMM: the cblas interface counts in int. */
