@@ -481,15 +481,19 @@ static void pool_span(size_t *lo, size_t *hi, double start, double bin,
 POOL_MAX(float, f32)
 POOL_MAX(double, f64)
 
+/* In float, where other runtimes find halves to round up. */
+static double pool_edge(double v, const detect_params *p) {
+  return (double)roundf((float)v * p->scale);
+}
+
 /* Rows and columns of the bins of one region. */
 static void pool_bin(size_t rows[2], size_t cols[2], const oq_run *r,
                      const double *box, size_t b) {
   const detect_params *const p = r->params;
   const oq_shape *const s = &r->in[0]->shape;
   const size_t w = (size_t)p->pooled.v[1];
-  const double scale = (double)p->scale;
-  const double x0 = round(box[1] * scale), y0 = round(box[2] * scale);
-  const double x1 = round(box[3] * scale), y1 = round(box[4] * scale);
+  const double x0 = pool_edge(box[1], p), y0 = pool_edge(box[2], p);
+  const double x1 = pool_edge(box[3], p), y1 = pool_edge(box[4], p);
 
   pool_span(&rows[0], &rows[1], y0,
             fmax(y1 - y0 + 1, 1) / (double)p->pooled.v[0], b / w,

@@ -101,26 +101,18 @@ static void cubic_weights(double w[4], double t) {
 }
 
 static void find_taps(axis_taps *t, double v, int64_t n, const grid_params *p) {
-  const double lo = p->align != 0 ? 0.0 : -0.5;
-  const double hi = (double)(n - 1) - lo;
-
   t->n = 0;
   if (!(fabs(v) < 0x1p52)) { /* NaN, infinite, or all too far out */
     if (p->padding == GRID_ZEROS) return;
-    v = 0;
+    v = v > 0 ? (double)(n - 1) : 0;
   }
-  if (p->mode == GRID_NEAREST) v = nearbyint(v);
-  if (v < lo || v > hi) {
-    if (p->padding == GRID_BORDER) v = v < 0 ? 0 : (double)(n - 1);
-    if (p->padding == GRID_REFLECTION) v = reflect(v, lo, hi);
-  }
-  const double base = floor(v);
   if (p->mode == GRID_NEAREST) {
     t->n = 1;
     t->at[0] = pixel(nearbyint(v), n, p);
     t->weight[0] = 1.0;
     return;
   }
+  const double base = floor(v);
   t->n = p->mode == GRID_LINEAR ? 2 : 4;
   const double first = p->mode == GRID_LINEAR ? base : base - 1;
   for (uint32_t k = 0; k < t->n; k++) t->at[k] = pixel(first + k, n, p);
