@@ -3,16 +3,19 @@
 
 #include "calib/calib.h"
 
-/* Larger magnitudes are cut: 2^62 samples of them still fit. */
-#define LIMIT 0x1p62
+/* Larger magnitudes are cut: 2^26 samples of them still fit. */
+#define LIMIT 0x1p100
 
 static oq_i128 fixed(double v, int bits) {
   const double x = ldexp(v, bits);
 
   if (isnan(x)) return 0;
-  if (x >= LIMIT) return (oq_i128)INT64_MAX;
-  if (x <= -LIMIT) return -(oq_i128)INT64_MAX;
-  return (oq_i128)llrint(x);
+  return (oq_i128)fmax(-LIMIT, fmin(LIMIT, nearbyint(x)));
+}
+
+/* false: beyond 128 bits, which only a forged file can bring about. */
+static bool add(oq_i128 *sum, oq_i128 v) {
+  return !__builtin_add_overflow(*sum, v, sum);
 }
 
 static bool ready(oq_channels *c, uint32_t n, oq_arena *a) {
@@ -66,8 +69,10 @@ oq_status oq_channels_feed(oq_channels *c, const oq_ctensor *t, oq_arena *a) {
     else
       for (size_t o = 0; o < outer; o++)
         add_run(&sum, &square, x + o * n * inner, inner, 1);
-    c->mean[k] += fixed(sum / (double)(outer * inner), OQ_MEAN_BITS);
-    c->square[k] += fixed(square / (double)(outer * inner), OQ_SQUARE_BITS);
+    const double count = (double)(outer * inner);
+    if (!add(&c->mean[k], fixed(sum / count, OQ_MEAN_BITS)) ||
+        !add(&c->square[k], fixed(square / count, OQ_SQUARE_BITS)))
+      c->broken = true;
   }
   c->samples++;
   return OQ_OK;
@@ -80,8 +85,9 @@ oq_status oq_channels_merge(oq_channels *into, const oq_channels *from,
   if (into->broken || from->n == 0) return OQ_OK;
   if (!ready(into, from->n, a)) return OQ_E_MEMORY;
   for (uint32_t k = 0; k < from->n; k++) {
-    into->mean[k] += from->mean[k];
-    into->square[k] += from->square[k];
+    if (!add(&into->mean[k], from->mean[k]) ||
+        !add(&into->square[k], from->square[k]))
+      into->broken = true;
   }
   into->samples += from->samples;
   return OQ_OK;
