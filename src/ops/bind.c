@@ -231,6 +231,7 @@ static oq_status check_arity(const oq_graph *g, const oq_node *n,
     return oq_fail(diags, OQ_E_MODEL, "op.arity", &w,
                    "operator '%s' has %u outputs, expected %u to %u", row->name,
                    n->n_out, row->min_out, row->max_out);
+  if ((row->flags & OQ_OP_GAPS) != 0) return OQ_OK;
   for (uint32_t i = 0; i < n->n_in && i < row->min_in; i++)
     if (!oq_value_ok(n->in[i]))
       return oq_fail(diags, OQ_E_MODEL, "op.arity", &w,

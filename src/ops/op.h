@@ -197,8 +197,10 @@ enum {
   OQ_OP_META = 1 << 5,      /* reads only the type of input 0, never its numbers
                                (Shape, Size); its data may be NULL */
   OQ_OP_DATA = 1 << 6,      /* inputs may be sequences and optionals */
-  OQ_OP_GIVES = 1 << 7      /* the kernel makes its outputs: oq_run_give.  Such
+  OQ_OP_GIVES = 1 << 7,     /* the kernel makes its outputs: oq_run_give.  Such
                                rows are run in a session only */
+  OQ_OP_GAPS = 1 << 8       /* of the first min_in inputs, too, any may be
+                               absent: the kernel looks */
 };
 
 #define OQ_OPS_MANY 65535

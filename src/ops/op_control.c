@@ -190,9 +190,14 @@ static oq_status pile_end(oq_datum *out, oq_run *r, pile *p) {
   return OQ_OK;
 }
 
+/* Of an output that is not there nothing is asked. */
 static oq_status pile_give(oq_run *r, pile *p, uint32_t output) {
   oq_datum d = {0};
 
+  if (output >= r->n_out || !oq_value_ok(r->node->out[output])) {
+    oq_run_drop(r, &p->d);
+    return OQ_OK;
+  }
   OQ_TRY(pile_end(&d, r, p));
   oq_run_give(r, output, &d);
   return OQ_OK;
@@ -376,9 +381,7 @@ static oq_status loop_run(oq_run *r) {
   oq_run_drop(r, &l.in[1]);
   for (uint32_t i = 0; i < l.n_state; i++) oq_run_give(r, i, &l.in[2 + i]);
   for (uint32_t i = 0; i < l.n_piles; i++) {
-    const uint32_t k = l.n_state + i;
-    if (k < r->n_out && oq_value_ok(r->node->out[k]))
-      OQ_TRY(pile_give(r, &l.piles[i], k));
+    OQ_TRY(pile_give(r, &l.piles[i], l.n_state + i));
   }
   return OQ_OK;
 }
@@ -714,25 +717,30 @@ static oq_status scan_run_8(oq_run *r) {
 /* ---- rows ---------------------------------------------------------------- */
 #define CONTROL                                       \
   .domain = "", .min_out = 1, .max_out = OQ_OPS_MANY, \
-  .flags = OQ_OP_DATA | OQ_OP_GIVES, .quant = {.cls = OQ_Q_NEVER}
+  .quant = {.cls = OQ_Q_NEVER}
+#define LOOP                                                         \
+  CONTROL, .name = "Loop", .max_in = OQ_OPS_MANY,                    \
+           .flags = OQ_OP_DATA | OQ_OP_GIVES | OQ_OP_GAPS,           \
+           .params_size = sizeof(loop_params), OQ_ATTRS(loop_attrs), \
+           .check = loop_check, .infer = loop_infer, .run = loop_run
+#define SCAN                                      \
+  CONTROL, .name = "Scan", .max_in = OQ_OPS_MANY, \
+           .params_size = sizeof(scan_params), .infer = scan_infer
 
 static const oq_op_def defs[] = {
     {CONTROL, .name = "If", .since = 1, .last = 27, .min_in = 1, .max_in = 1,
-     .params_size = sizeof(if_params), OQ_ATTRS(if_attrs), .check = if_check,
-     .infer = if_infer, .run = if_run},
+     .flags = OQ_OP_DATA | OQ_OP_GIVES, .params_size = sizeof(if_params),
+     OQ_ATTRS(if_attrs), .check = if_check, .infer = if_infer, .run = if_run},
 
-    {CONTROL, .name = "Loop", .since = 1, .last = 27, .max_in = OQ_OPS_MANY,
-     .params_size = sizeof(loop_params), OQ_ATTRS(loop_attrs),
-     .check = loop_check, .infer = loop_infer, .run = loop_run},
+    {LOOP, .since = 1, .last = 10, .min_in = 3},
+    {LOOP, .since = 11, .last = 27, .min_in = 2},
 
-    {CONTROL, .name = "Scan", .since = 8, .last = 8, .min_in = 0,
-     .max_in = OQ_OPS_MANY, .params_size = sizeof(scan_params),
-     OQ_ATTRS(scan_attrs_8), .check = scan_check_8, .infer = scan_infer,
-     .run = scan_run_8},
-    {CONTROL, .name = "Scan", .since = 9, .last = 27, .min_in = 1,
-     .max_in = OQ_OPS_MANY, .params_size = sizeof(scan_params),
-     OQ_ATTRS(scan_attrs_9), .check = scan_check_9, .infer = scan_infer,
-     .run = scan_run},
+    {SCAN, .since = 8, .last = 8, .min_in = 2,
+     .flags = OQ_OP_DATA | OQ_OP_GIVES | OQ_OP_GAPS, OQ_ATTRS(scan_attrs_8),
+     .check = scan_check_8, .run = scan_run_8},
+    {SCAN, .since = 9, .last = 27, .min_in = 1,
+     .flags = OQ_OP_DATA | OQ_OP_GIVES, OQ_ATTRS(scan_attrs_9),
+     .check = scan_check_9, .run = scan_run},
 };
 
 OQ_FAMILY(control, defs);

@@ -527,6 +527,11 @@ static const oq_attr_def map_attrs[] = {
   .flags = OQ_OP_DATA | OQ_OP_GIVES, .params_size = sizeof(seq_params), \
   .infer = infer_unknown, .quant = {.cls = OQ_Q_NEVER}
 
+#define HAS                                                              \
+  .domain = "", .name = "OptionalHasElement", .max_in = 1, .min_out = 1, \
+  .max_out = 1, .flags = OQ_OP_DATA | OQ_OP_GIVES, .infer = infer_has,   \
+  .run = has_run, .quant = {.cls = OQ_Q_NEVER}
+
 static const oq_op_def defs[] = {
     {ROW("SequenceConstruct", 11, 1, OQ_OPS_MANY), .run = construct_run},
     {ROW("SequenceEmpty", 11, 0, 0), OQ_ATTRS(empty_attrs), .run = empty_run},
@@ -567,18 +572,8 @@ static const oq_op_def defs[] = {
     {ROW("Optional", 15, 0, 1), OQ_ATTRS(optional_attrs),
      .check = optional_check, .run = optional_run},
     {ROW("OptionalGetElement", 15, 1, 1), .run = get_run},
-    {.domain = "",
-     .name = "OptionalHasElement",
-     .since = 15,
-     .last = 27,
-     .min_in = 0,
-     .max_in = 1,
-     .min_out = 1,
-     .max_out = 1,
-     .flags = OQ_OP_DATA | OQ_OP_GIVES,
-     .infer = infer_has,
-     .run = has_run,
-     .quant = {.cls = OQ_Q_NEVER}},
+    {HAS, .since = 15, .last = 17, .min_in = 1},
+    {HAS, .since = 18, .last = 27, .min_in = 0},
 };
 
 OQ_FAMILY(sequence, defs);
