@@ -51,6 +51,11 @@ static void add_element(sums *s, double r, double c) {
   if (r != 0 && d / fabs(r) > s->max_rel) s->max_rel = d / fabs(r);
 }
 
+/* NaN is less than any number. */
+static bool exceeds(double a, double b) {
+  return a > b || (isnan(b) && !isnan(a));
+}
+
 /* Entries of row `from` that rank before element `at`: larger ones, and equal
  * ones of lower index. */
 static uint64_t rank_of(const oq_ctensor *t, size_t from, size_t n, size_t at) {
@@ -60,7 +65,7 @@ static uint64_t rank_of(const oq_ctensor *t, size_t from, size_t n, size_t at) {
   for (size_t i = 0; i < n; i++) {
     const double x = oq_element_f64(t, from + i);
 
-    rank += x > v || (x == v && i < at);
+    rank += exceeds(x, v) || (i < at && !exceeds(v, x));
   }
   return rank;
 }
@@ -69,7 +74,8 @@ static size_t best_of(const oq_ctensor *t, size_t from, size_t n) {
   size_t best = 0;
 
   for (size_t i = 1; i < n; i++)
-    if (oq_element_f64(t, from + i) > oq_element_f64(t, from + best)) best = i;
+    if (exceeds(oq_element_f64(t, from + i), oq_element_f64(t, from + best)))
+      best = i;
   return best;
 }
 
