@@ -30,5 +30,7 @@ oq_status oq_conv_rule(oq_infer *x, const oq_conv_params *p, uint32_t weight,
 /* The problem, once shapes went through the rule. */
 oq_conv oq_conv_of(const oq_conv_params *p, const oq_shape *x,
                    const oq_shape *w);
+/* The kernel, for nodes whose inputs 0 to 2 are those of Conv. */
+oq_status oq_conv_run(oq_run *r, const oq_conv_params *p);
 
 #endif

@@ -19,5 +19,16 @@ oq_matmul oq_matmul_of(const oq_shape *a, const oq_shape *b);
 typedef void (*oq_matmul_fn)(void *user, size_t a, size_t b, size_t y);
 bool oq_matmul_each(const oq_shape *a, const oq_shape *b, oq_matmul_fn fn,
                     void *user);
+/* The kernel, for runs whose inputs 0 and 1 are those of MatMul. */
+oq_status oq_matmul_run(oq_run *r);
+
+/* Gemm, for nodes whose params begin with this. */
+typedef struct oq_gemm_params {
+  float alpha, beta;
+  int64_t trans_a, trans_b;
+  int64_t broadcast; /* of C, below 7: since then it always is */
+} oq_gemm_params;
+oq_status oq_gemm_infer(oq_infer *x);
+oq_status oq_gemm_run(oq_run *r);
 
 #endif

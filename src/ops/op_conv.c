@@ -233,14 +233,16 @@ static const void *bias_data(const oq_run *r) {
   return r->n_in > 2 && r->in[2] != NULL ? r->in[2]->data : NULL;
 }
 
-static oq_status conv_run(oq_run *r) {
-  const oq_conv c = oq_conv_of(r->params, &r->in[0]->shape, &r->in[1]->shape);
+oq_status oq_conv_run(oq_run *r, const oq_conv_params *p) {
+  const oq_conv c = oq_conv_of(p, &r->in[0]->shape, &r->in[1]->shape);
 
   if (r->in[0]->dtype != OQ_DT_F64)
     return run_f32(r, &c, oq_conv_scratch(&c), oq_conv_f32);
   oq_conv_f64(&c, r->out[0].data, r->in[0]->data, r->in[1]->data, bias_data(r));
   return OQ_OK;
 }
+
+static oq_status conv_run(oq_run *r) { return oq_conv_run(r, r->params); }
 
 /* ---- ConvTranspose ------------------------------------------------------- */
 static int64_t value_at(const oq_i64s *v, uint32_t i, int64_t dflt) {

@@ -11,11 +11,7 @@
   (OQ_DTM_FLOAT | OQ_DTM(U32) | OQ_DTM(U64) | OQ_DTM(I32) | OQ_DTM(I64))
 
 /* ---- Gemm ---------------------------------------------------------------- */
-typedef struct gemm_params {
-  float alpha, beta;
-  int64_t trans_a, trans_b;
-  int64_t broadcast; /* of C, below 7: since then it always is */
-} gemm_params;
+typedef oq_gemm_params gemm_params;
 
 static const oq_attr_def gemm_attrs[] = {
     OQ_A_F32(gemm_params, alpha, "alpha", 1.0),
@@ -73,7 +69,7 @@ static oq_status check_c(const oq_infer *x, oq_dim m, oq_dim n) {
                        "product");
 }
 
-static oq_status gemm_infer(oq_infer *x) {
+oq_status oq_gemm_infer(oq_infer *x) {
   const gemm_params *const p = x->params;
   oq_dim m, k, k2, n;
 
@@ -160,7 +156,7 @@ static oq_status gemm_f32(oq_run *r, const product *q, float alpha,
   return OQ_OK;
 }
 
-static oq_status gemm_run(oq_run *r) {
+oq_status oq_gemm_run(oq_run *r) {
   const gemm_params *const p = r->params;
   const oq_shape *const y = &r->out[0].shape, *const a = &r->in[0]->shape;
   const product q = {p->trans_a != 0 ? OQ_TRANS : OQ_NO_TRANS,
@@ -336,7 +332,7 @@ static bool fold_batch(product *q, const oq_shape *out, const oq_shape *sa,
   return true;
 }
 
-static oq_status matmul_run(oq_run *r) {
+oq_status oq_matmul_run(oq_run *r) {
   const oq_shape *const a = &r->in[0]->shape, *const b = &r->in[1]->shape;
   const oq_dtype t = r->in[0]->dtype;
   const oq_shape sa = batch_shape(a), sb = batch_shape(b);
@@ -407,7 +403,7 @@ static uint64_t matmul_macs(const void *params, const oq_shape *const *in,
 #define GEMM_ROW                                                         \
   .domain = "", .name = "Gemm", .max_in = 3, .min_out = 1, .max_out = 1, \
   .dtypes = GEMM_TYPES, .params_size = sizeof(gemm_params),              \
-  .attrs = gemm_attrs, .infer = gemm_infer, .run = gemm_run,             \
+  .attrs = gemm_attrs, .infer = oq_gemm_infer, .run = oq_gemm_run,       \
   .macs = gemm_macs,                                                     \
   .quant = {.cls = OQ_Q_LINEAR,                                          \
             .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},        \
@@ -429,7 +425,7 @@ static const oq_op_def defs[] = {
      .max_out = 1,
      .dtypes = GEMM_TYPES,
      .infer = matmul_infer,
-     .run = matmul_run,
+     .run = oq_matmul_run,
      .macs = matmul_macs,
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT},

@@ -640,6 +640,10 @@ static const oq_op_def defs[] = {
     {GROUP, .since = 18, .last = 20, .n_attrs = GROUP_ATTRS_18},
     {GROUP, .since = 21, .last = 27, .n_attrs = GROUP_ATTRS_21},
 
+    /* onnxruntime had it before ONNX did. */
+    {NORM, .name = "LayerNormalization", .since = 1, .last = 16, .min_in = 2,
+     .max_in = 3, .max_out = 3, OQ_ATTRS(layer_attrs), .infer = layer_infer,
+     .run = layer_run, MAPS},
     {NORM, .name = "LayerNormalization", .since = 17, .last = 27, .min_in = 2,
      .max_in = 3, .max_out = 3, OQ_ATTRS(layer_attrs), .infer = layer_infer,
      .run = layer_run, MAPS},

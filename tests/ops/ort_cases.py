@@ -370,7 +370,98 @@ def q_linear(out):
              [quantized(rng, 2, 4, 5, dtype=t), s, z], attrs, domain=MS)
 
 
-GROUPS = [recurrent, attention, rotary, q_conv, q_product, q_map, q_linear]
+# ---- fused operators ---------------------------------------------------------
+def fused_conv(out):
+    acts = [{}, {"activation": "Relu"}, {"activation": "Tanh"},
+            {"activation": "Sigmoid"},
+            {"activation": "LeakyRelu", "activation_params": [.3]},
+            {"activation": "Clip", "activation_params": [-.5, 1.]},
+            {"activation": "HardSigmoid", "activation_params": [.3, .4]}]
+    for i in range(14):
+        name = f"ort_fused_conv_{i}"
+        rng = rng_of(name)
+        g = 1 + i % 2
+        ci, co, n, h = (int(v) for v in rng.integers(1, 6, 4))
+        x, w = normal(rng, n, ci * g, h + 2, 7), normal(rng, co * g, ci, 3, 2)
+        attrs = dict(acts[i % 7], group=g, pads=[1, 0, 1, 1])
+        ins = [x, w, maybe(rng, normal(rng, co * g))]
+        if i > 6:
+            ins.append(normal(rng, n, co * g, h + 2, 7))
+        case(out, name, "FusedConv", ins, attrs, domain=MS)
+
+
+def fused_products(out):
+    acts = [{"activation": "Relu"}, {"activation": "Sigmoid"},
+            {"activation": "LeakyRelu", "activation_alpha": .2},
+            {"activation": "HardSigmoid", "activation_alpha": .3,
+             "activation_beta": .4}]
+    for i in range(16):
+        name = f"ort_fused_gemm_{i}"
+        rng = rng_of(name)
+        m, k, n = (int(v) for v in rng.integers(1, 9, 3))
+        ta, tb = int(rng.integers(2)), int(rng.integers(2))
+        case(out, name, "FusedGemm",
+             [normal(rng, *((k, m) if ta else (m, k))),
+              normal(rng, *((n, k) if tb else (k, n))),
+              maybe(rng, normal(rng, n))],
+             dict(acts[i % 4], transA=ta, transB=tb,
+                  alpha=float(rng.random() + .5)), domain=MS)
+        b, c = (int(v) for v in rng.integers(1, 4, 2))
+        pa, pb = i // 2 % 2, i // 4 % 2
+
+        def factor(rows, cols, trans, batch):
+            r, l = (cols, rows) if trans else (rows, cols)
+            # The first axis is the one but last of the product's factor.
+            return normal(rng, *((r, b, c, l) if batch else (b, c, r, l)))
+
+        case(out, f"ort_fused_matmul_{i}", "FusedMatMul",
+             [factor(m, k, ta, pa), factor(k, n, tb, pb)],
+             {"transA": ta, "transB": tb, "transBatchA": pa,
+              "transBatchB": pb, "alpha": float(rng.random() + .5)},
+             domain=MS)
+
+
+def gelus(out):
+    for i in range(3):
+        rng = rng_of(f"ort_gelu_{i}")
+        x, b = normal(rng, 2, 3, 20, scale=3), normal(rng, 20)
+        case(out, f"ort_gelu_{i}", "Gelu", [x], {}, domain=MS)
+        case(out, f"ort_bias_gelu_{i}", "BiasGelu", [x, b], {}, domain=MS)
+        case(out, f"ort_fast_gelu_{i}", "FastGelu", [x] + [b] * (i % 2), {},
+             domain=MS)
+        case(out, f"ort_quick_gelu_{i}", "QuickGelu", [x],
+             {"alpha": 1.3} if i else {}, domain=MS)
+
+
+def fused_norms(out):
+    for i in range(8):
+        rng = rng_of(f"ort_norm_{i}")
+        b, n, h = (int(v) for v in rng.integers(2, 9, 3))
+        x = normal(rng, b, n, h)
+        s = normal(rng, *[(b, n, h), (1, n, h), (n, h), (b, n, h)][i % 4])
+        g, beta, bias = normal(rng, h), normal(rng, h), normal(rng, h)
+        attrs = {"epsilon": 1e-5}
+        case(out, f"ort_skip_norm_{i}", "SkipLayerNormalization",
+             [x, s, g, maybe(rng, beta), maybe(rng, bias)], attrs,
+             [True, False, False, i % 2 == 1], domain=MS)
+        case(out, f"ort_skip_simple_{i}", "SkipSimplifiedLayerNormalization",
+             [x, s, g, maybe(rng, bias)], attrs,
+             [True, False, False, i % 2 == 1], domain=MS)
+        case(out, f"ort_simple_norm_{i}", "SimplifiedLayerNormalization",
+             [x, g], attrs, 1 + i % 2)
+        case(out, f"ort_old_layer_norm_{i}", "LayerNormalization",
+             [x, g, beta], attrs, 1, opset=12)
+        ids = [rng.integers(0, k, (b, n)).astype(np.int32) for k in (9, 2, 2)]
+        seg = i % 2 == 0
+        case(out, f"ort_embed_{i}", "EmbedLayerNormalization",
+             [ids[0], ids[1] if seg else None, normal(rng, 9, h),
+              normal(rng, 12, h), normal(rng, 2, h) if seg else None, g, beta]
+             + ([ids[2]] if i % 4 > 1 else []), attrs,
+             [True, i % 4 > 1, i > 3], domain=MS)
+
+
+GROUPS = [recurrent, attention, rotary, q_conv, q_product, q_map, q_linear,
+          fused_conv, fused_products, gelus, fused_norms]
 
 
 def main(argv):

@@ -189,6 +189,12 @@ static void rows_are_the_schemas(void **state) {
   assert_int_equal(n_bad, 0);
 }
 
+/* onnxruntime has these in the default domain, though ONNX has not (yet). */
+static bool is_onnxruntimes(const char *name) {
+  return strcmp(name, "SimplifiedLayerNormalization") == 0 ||
+         strcmp(name, "LayerNormalization") == 0;
+}
+
 /* A row past what its schema says would be a guess. */
 static void no_row_for_nothing(void **state) {
   uint32_t n;
@@ -204,7 +210,7 @@ static void no_row_for_nothing(void **state) {
       int64_t first = INT64_MAX;
       json_t *o;
       size_t i;
-      if (d->domain[0] != 0) continue;
+      if (d->domain[0] != 0 || is_onnxruntimes(d->name)) continue;
       json_array_foreach(
           schemas, i,
           o) if (is_standard(o) && strcmp(text_of(o, "name"), d->name) == 0 &&
