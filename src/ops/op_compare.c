@@ -90,7 +90,7 @@ static const oq_op_def defs[] = {
     COMPARE("LessOrEqual", 12, NUMBERS, less_equal_run),
     {.domain = "",
      .name = "Not",
-     .since = 6,
+     .since = 1,
      .last = 27,
      .min_in = 1,
      .max_in = 1,
