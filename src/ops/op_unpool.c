@@ -1,5 +1,4 @@
-/* Windows that are neither a maximum nor a mean: LpPool, GlobalLpPool,
- * MaxUnpool, Col2Im; and CenterCropPad. */
+/* Windows the other way round: MaxUnpool, Col2Im; and CenterCropPad. */
 #include <math.h>
 
 #include "kern/k_eltwise.h"
@@ -18,35 +17,6 @@ typedef struct pool_params {
   oq_i64s axes; /* CenterCropPad */
 } pool_params;
 
-#define NORM OQ_A_I64(pool_params, p, "p", 2, 1, INT32_MAX)
-static const oq_attr_def lp_attrs[] = {
-    OQ_WINDOW_ATTRS(pool_params),
-    NORM,
-    OQ_A_I64(pool_params, ceil, "ceil_mode", 0, 0, 1),
-    OQ_WINDOW_DILATIONS(pool_params),
-};
-enum { LP_ATTRS_2 = 5, LP_ATTRS_18 = 7 };
-static const oq_attr_def global_attrs[] = {NORM};
-
-/* ---- LpPool -------------------------------------------------------------- */
-static oq_status lp_check(const oq_graph *g, const oq_node *n, void *params,
-                          oq_diags *d) {
-  const pool_params *const p = params;
-  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
-
-  w.attr = "kernel_shape";
-  if (p->window.kernel.n == 0)
-    return oq_fail(d, OQ_E_MODEL, "op.attr", &w,
-                   "required attribute 'kernel_shape' is missing or empty");
-  return oq_window_check(g, n, &p->window, d);
-}
-
-static oq_status lp_axis(oq_axis *a, const pool_params *p, uint32_t i,
-                         int64_t in) {
-  return oq_window_axis(a, NULL, &p->window, i, in, p->window.kernel.v[i],
-                        p->ceil != 0 ? OQ_ROUND_CEIL : OQ_ROUND_FLOOR);
-}
-
 static oq_status image_rank(const oq_infer *x, const oq_type *t,
                             uint32_t least) {
   if (t->rank >= least) return OQ_OK;
@@ -55,27 +25,7 @@ static oq_status image_rank(const oq_infer *x, const oq_type *t,
                        least);
 }
 
-static oq_status lp_infer(oq_infer *x) {
-  const pool_params *const p = x->params;
-  const oq_type *const t = oq_rule_ranked(x, 0);
-
-  OQ_TRY(oq_rule_dtype(x));
-  if (t == NULL) return OQ_OK;
-  OQ_TRY(image_rank(x, t, 3));
-  OQ_TRY(oq_window_check_rank(x, &p->window, t->rank - 2));
-  oq_infer_set_rank(x, 0, t->dtype, t->rank);
-  x->out[0].dim[0] = t->dim[0];
-  x->out[0].dim[1] = t->dim[1];
-  for (uint32_t i = 0; i + 2 < t->rank; i++) {
-    oq_axis a;
-    if (t->dim[i + 2].size == OQ_DIM_UNKNOWN) continue;
-    const oq_status s = lp_axis(&a, p, i, t->dim[i + 2].size);
-    if (s != OQ_OK) return oq_window_fail(x, s, i);
-    x->out[0].dim[i + 2].size = (int64_t)a.out;
-  }
-  return OQ_OK;
-}
-
+/* ---- windows --------------------------------------------------------- */
 /* The input position that tap k of output o meets; false: padding. */
 static bool window_at(size_t *at, const oq_windows *w, size_t o, size_t k) {
   size_t step = 1;
@@ -91,75 +41,6 @@ static bool window_at(size_t *at, const oq_windows *w, size_t o, size_t k) {
     k /= a->kernel;
   }
   return true;
-}
-
-static double powered(double v, int64_t p) {
-  const double a = fabs(v);
-
-  return p == 1 ? a : p == 2 ? a * a : pow(a, (double)p);
-}
-
-static double root(double v, int64_t p) {
-  return p == 1 ? v : p == 2 ? sqrt(v) : pow(v, 1.0 / (double)p);
-}
-
-static oq_status lp_run(oq_run *r) {
-  const pool_params *const p = r->params;
-  const oq_shape *const s = &r->in[0]->shape;
-  oq_windows w = {.n = s->rank - 2};
-  const double *x;
-  double *y;
-
-  if (r->out[0].size == 0) return OQ_OK;
-  for (uint32_t i = 0; i < w.n; i++)
-    (void)lp_axis(&w.axis[i], p, i, s->dim[i + 2]);
-  oq_windows_finish(&w);
-  OQ_TRY(oq_widen_in_f64(&x, r, r->in[0]));
-  OQ_TRY(oq_widen_out_f64(&y, r, 0));
-  const size_t n = oq_dims_product(s, 0, 2) * w.out_size;
-  for (size_t i = 0; i < n; i++) {
-    const double *const plane = x + i / w.out_size * w.in_size;
-    double sum = 0.0;
-    size_t at;
-    for (size_t k = 0; k < w.taps; k++)
-      if (window_at(&at, &w, i % w.out_size, k))
-        sum += powered(plane[at], p->p);
-    y[i] = root(sum, p->p);
-  }
-  oq_widen_done_f64(r, 0, y);
-  return OQ_OK;
-}
-
-static oq_status global_infer(oq_infer *x) {
-  const oq_type *const t = oq_rule_ranked(x, 0);
-
-  OQ_TRY(oq_rule_dtype(x));
-  if (t == NULL) return OQ_OK;
-  OQ_TRY(image_rank(x, t, 2));
-  oq_infer_set_rank(x, 0, t->dtype, t->rank);
-  for (uint32_t i = 0; i < t->rank; i++)
-    x->out[0].dim[i] = i < 2 ? t->dim[i] : (oq_dim){.size = 1};
-  return OQ_OK;
-}
-
-static oq_status global_run(oq_run *r) {
-  const int64_t p = ((const pool_params *)r->params)->p;
-  const oq_shape *const s = &r->in[0]->shape;
-  const double *x;
-  double *y;
-
-  if (r->out[0].size == 0) return OQ_OK;
-  OQ_TRY(oq_widen_in_f64(&x, r, r->in[0]));
-  OQ_TRY(oq_widen_out_f64(&y, r, 0));
-  const size_t planes = oq_dims_product(s, 0, 2);
-  const size_t n = oq_tensor_count(r->in[0]) / planes;
-  for (size_t i = 0; i < planes; i++) {
-    double sum = 0.0;
-    for (size_t k = 0; k < n; k++) sum += powered(x[i * n + k], p);
-    y[i] = root(sum, p);
-  }
-  oq_widen_done_f64(r, 0, y);
-  return OQ_OK;
 }
 
 /* ---- MaxUnpool ----------------------------------------------------------- */
@@ -454,23 +335,9 @@ static oq_status crop_run(oq_run *r) {
   .domain = "", .name = (op), .since = (from), .last = (to),       \
   .min_in = (least), .max_in = (most), .min_out = 1, .max_out = 1, \
   .dtypes = (types), .params_size = sizeof(pool_params)
-#define LP(from, to, n)                                       \
-  {                                                           \
-    ROW("LpPool", from, to, 1, 1, OQ_DTM_FLOAT),              \
-        .n_attrs = (n), .attrs = lp_attrs, .check = lp_check, \
-        .infer = lp_infer, .run = lp_run, .quant = {          \
-          .cls = OQ_Q_MAP,                                    \
-          .role = {OQ_ROLE_DATA}                              \
-        }                                                     \
-  }
 #define MOVE .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}
 
 static const oq_op_def defs[] = {
-    LP(2, 17, LP_ATTRS_2),
-    LP(18, 27, LP_ATTRS_18),
-    {ROW("GlobalLpPool", 2, 27, 1, 1, OQ_DTM_FLOAT), OQ_ATTRS(global_attrs),
-     .infer = global_infer, .run = global_run,
-     .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},
     {ROW("MaxUnpool", 9, 27, 2, 3, OQ_DTM_FLOAT), OQ_ATTRS(unpool_attrs),
      .check = fold_check, .infer = unpool_infer, .run = unpool_run, MOVE},
     {ROW("Col2Im", 18, 27, 3, 3, OQ_ELTWISE_TYPES), OQ_ATTRS(fold_attrs),
