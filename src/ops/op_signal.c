@@ -326,6 +326,15 @@ static oq_status frame_length(int64_t *out, const oq_infer *x,
   return OQ_OK;
 }
 
+/* [batch][samples][1 or 2]; onnxruntime takes real ones without the 1, too. */
+static oq_status check_frames(const oq_infer *x, const oq_type *t) {
+  if (t->rank == 2) return OQ_OK;
+  OQ_TRY(check_signal(x, t, 3));
+  if (t->rank == 3) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "op.rank",
+                       "the signal has rank %u, expected 3", t->rank);
+}
+
 static oq_status stft_infer(oq_infer *x) {
   const bool half = ((const signal_params *)x->params)->onesided != 0;
   const oq_type *const t = oq_rule_ranked(x, 0);
@@ -340,10 +349,7 @@ static oq_status stft_infer(oq_infer *x) {
     return oq_infer_fail(x, OQ_E_MODEL, "stft.step",
                          "the step between frames is %lld", (long long)step);
   if (t == NULL) return OQ_OK;
-  OQ_TRY(check_signal(x, t, 3));
-  if (t->rank != 3)
-    return oq_infer_fail(x, OQ_E_MODEL, "op.rank",
-                         "the signal has rank %u, expected 3", t->rank);
+  OQ_TRY(check_frames(x, t));
   oq_infer_set_rank(x, 0, t->dtype, 4);
   x->out[0].dim[0] = t->dim[0];
   x->out[0].dim[3].size = 2;
@@ -365,7 +371,8 @@ static oq_status stft_run(oq_run *r) {
   const int64_t dflt = w != NULL ? w->shape.dim[0] : s->dim[1];
   const size_t n = (size_t)oq_pick_run_scalar(r, 3, dflt);
   const size_t step = (size_t)oq_pick_run_scalar(r, 1, 1);
-  const size_t samples = (size_t)s->dim[1], parts = (size_t)s->dim[2];
+  const size_t samples = (size_t)s->dim[1];
+  const size_t parts = s->rank == 2 ? 1 : (size_t)s->dim[2];
   const size_t frames = (size_t)o->dim[1], bins = (size_t)o->dim[2];
   const double *x, *window;
   double *y, *line;

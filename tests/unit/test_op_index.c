@@ -243,6 +243,7 @@ static void rules(void **state) {
   infers(12, "Einsum", "equation=bij,bjk->bik", "*;B,4,7", "*");
   infers(17, "DFT", "onesided=1", "N,10,1", "N,6,2");
   infers(17, "STFT", "", "N,100,1;s=10;_;s=20", "N,9,11,2");
+  infers(17, "STFT", "", "N,100;s=10;f=1,2,3", "N,10,2,2");
   infers(18, "Col2Im", "", "N,12,?;i=5,5;i=2,2", "N,3,5,5");
   infers(18, "CenterCropPad", "axes=[1]", "N,4;i=9", "N,9");
   infers(11, "MaxUnpool", "kernel_shape=[2] strides=[2]", "N,C,3;i:N,C,3",
