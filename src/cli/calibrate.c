@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/engine.h"
-#include "cli/plan.h"
+#include "cli/node_plan.h"
 
 /* Values that onnxruntime shows in one run: more would take too much memory in
  * large models, fewer more runs. */

@@ -2,11 +2,11 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
-#include "cli/check.h"
+#include "cli/checking.h"
 #include "cli/data.h"
 #include "cli/gate.h"
 #include "cli/json.h"
-#include "cli/plan.h"
+#include "cli/node_plan.h"
 #include "cli/work.h"
 
 typedef struct oq_command {

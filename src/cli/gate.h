@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "cli/check.h"
+#include "cli/checking.h"
 
 typedef struct oq_gate_options {
   oq_opt_real min_sqnr, min_cosine, min_agreement, max_drop;

@@ -1,6 +1,6 @@
-/* plan.c - which nodes are quantized and how, as words. */
+/* node_plan.c - which nodes are quantized and how, as words. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/plan.h"
+#include "cli/node_plan.h"
 
 #include <stdlib.h>
 #include <string.h>

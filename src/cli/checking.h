@@ -1,7 +1,7 @@
-/* cli/check.h - two models on the same samples: how far their outputs are
+/* cli/checking.h - two models on the same samples: how far their outputs are
  * apart, and how well both hit the labels. */
-#ifndef CLI_CHECK_H
-#define CLI_CHECK_H
+#ifndef CLI_CHECKING_H
+#define CLI_CHECKING_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-/* check.c - two engines side by side. */
-#include "cli/check.h"
+/* checking.c - two engines side by side. */
+#include "cli/checking.h"
 
 #include <math.h>
 #include <stdlib.h>

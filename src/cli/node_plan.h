@@ -1,7 +1,7 @@
-/* cli/plan.h - the options that decide which nodes are quantized and how; used
- * by quantize, explain and inspect. */
-#ifndef CLI_PLAN_H
-#define CLI_PLAN_H
+/* cli/node_plan.h - the options that decide which nodes are quantized and how;
+ * used by quantize, explain and inspect. */
+#ifndef CLI_NODE_PLAN_H
+#define CLI_NODE_PLAN_H
 
 #include <jansson.h>
 
