@@ -1,6 +1,7 @@
 /* All of the library on one model: describe, prepare, run, calibrate,
  * quantize, save, run what was saved.  Whatever is refused is refused with a
  * finding; nothing may leak. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,8 @@ static void check_saved(oq_context *cx, oq_model *m, const feed *f) {
 
   if (oq_model_save_stream(m, append, &file) == OQ_OK) {
     if (oq_model_load_memory(&again, cx, file.data, file.size, NULL) != OQ_OK) {
+      const oq_diag *d = oq_context_diag(cx, oq_context_diag_count(cx) - 1);
+      fprintf(stderr, "not read again: %s\n", d->text);
       abort();
     }
     if (oq_runner_create(&r, again) == OQ_OK) {
