@@ -124,6 +124,8 @@ oq_status oq_passes_run(oq_model_ir *m, const oq_pass_options *o,
   if (o == NULL) o = &none;
   OQ_TRY(check_options(o, e->diags));
   memset(r, 0, sizeof *r);
+  /* IR versions below 3 name no operator sets: the first is meant. */
+  if (m->n_opsets == 0) OQ_TRY(oq_edit_set_opset(m, "", 1));
   r->opset_before = oq_ir_opset(m, (oq_name){0});
   OQ_TRY(oq_edit_remove_dead(m->main, e)); /* what came so */
   OQ_TRY(oq_ops_bind(m, e));
