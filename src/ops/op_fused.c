@@ -49,29 +49,25 @@ static const fused_act acts[] = {
     {"Softsign", &oq_k_softsign, {0, 0}},
 };
 
-/* *out = NULL for "". */
-static oq_status find_act(const fused_act **out, const oq_graph *g,
-                          const oq_node *n, oq_text name, oq_diags *d) {
-  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
-
-  *out = NULL;
-  if (name.n == 0) return OQ_OK;
+/* NULL: none, or one that apply_act refuses. */
+static const fused_act *find_act(oq_text name) {
   for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
     if (strlen(acts[i].name) == name.n &&
         memcmp(acts[i].name, name.p, name.n) == 0)
-      *out = &acts[i];
-  w.attr = "activation";
-  if (*out != NULL) return OQ_OK;
-  return oq_fail(d, OQ_E_UNSUPPORTED, "fused.activation", &w,
-                 "attribute 'activation' is \"%.*s\", which is not implemented",
-                 (int)(name.n < 64 ? name.n : 64), name.p);
+      return &acts[i];
+  return NULL;
 }
 
-static oq_status apply_act(oq_run *r, const fused_act *a, const float *given,
-                           uint32_t n) {
+static oq_status apply_act(oq_run *r, const fused_act *a, oq_text name,
+                           const float *given, uint32_t n) {
   double p[OQ_UNARY_PARAMS] = {0};
 
-  if (a == NULL) return OQ_OK;
+  if (name.n == 0) return OQ_OK;
+  if (a == NULL)
+    return oq_run_fail(r, OQ_E_UNSUPPORTED, "fused.activation",
+                       "attribute 'activation' is \"%.*s\", which is not "
+                       "implemented",
+                       (int)(name.n < 64 ? name.n : 64), name.p);
   for (uint32_t i = 0; i < 2; i++) p[i] = i < n ? (double)given[i] : a->p[i];
   return map_output(r, a->f, p);
 }
@@ -98,7 +94,7 @@ static oq_status fconv_check(const oq_graph *g, const oq_node *n, void *params,
                              oq_diags *d) {
   fconv_params *const p = params;
 
-  OQ_TRY(find_act(&p->act, g, n, p->activation, d));
+  p->act = find_act(p->activation);
   return oq_window_check(g, n, &p->conv.window, d);
 }
 
@@ -127,7 +123,7 @@ static oq_status fconv_run(oq_run *r) {
   OQ_TRY(oq_conv_run(r, &p->conv));
   if (input(r, 3) != NULL)
     OQ_TRY(oq_eltwise_pair(r, &oq_k_add, &r->out[0], &y, r->in[3]));
-  return apply_act(r, p->act, p->factors.v, p->factors.n);
+  return apply_act(r, p->act, p->activation, p->factors.v, p->factors.n);
 }
 
 static uint64_t fconv_macs(const void *params, const oq_shape *const *in,
@@ -178,7 +174,8 @@ static oq_status fgemm_check(const oq_graph *g, const oq_node *n, void *params,
                              oq_diags *d) {
   fgemm_params *const p = params;
 
-  OQ_TRY(find_act(&p->act, g, n, p->activation, d));
+  (void)g, (void)n, (void)d;
+  p->act = find_act(p->activation);
   if (p->act == NULL) return OQ_OK;
   if (!p->has_alpha) p->factor[0] = (float)p->act->p[0];
   if (!p->has_beta) p->factor[1] = (float)p->act->p[1];
@@ -189,7 +186,7 @@ static oq_status fgemm_run(oq_run *r) {
   const fgemm_params *const p = r->params;
 
   OQ_TRY(oq_gemm_run(r));
-  return apply_act(r, p->act, p->factor, 2);
+  return apply_act(r, p->act, p->activation, p->factor, 2);
 }
 
 /* ---- FusedMatMul --------------------------------------------------------- */

@@ -28,10 +28,8 @@ def write_pb(path, v, name):
     path.write_bytes(t.SerializeToString())
 
 
-def case(out, name, op, inputs, attrs, n_out=1, domain="", opset=13,
-         kind="float", constant=(), seen=None):
-    """inputs: arrays, or None for one that is absent; `constant`: positions of
-    those that are initializers; n_out: outputs, or a list of bools."""
+def build(name, op, inputs, attrs, outs, domain, opset, constant):
+    """The model, and what to feed it."""
     ins, feeds, inits, infos = [], {}, [], []
     for i, v in enumerate(inputs):
         if v is None:
@@ -46,25 +44,36 @@ def case(out, name, op, inputs, attrs, n_out=1, domain="", opset=13,
         feeds[x] = v
         infos.append(helper.make_tensor_value_info(
             x, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape))
-    wanted = [True] * n_out if isinstance(n_out, int) else n_out
-    outs = [f"y{i}" if w else "" for i, w in enumerate(wanted)]
     node = helper.make_node(op, ins, outs, domain=domain, **attrs)
     ys = [helper.make_empty_tensor_value_info(y) for y in outs if y]
     g = helper.make_graph([node], name, infos, ys, inits)
     sets = [helper.make_opsetid("", opset)]
-    if domain == MS:
-        sets.append(helper.make_opsetid(MS, 1))
-    if domain == ML:
-        sets.append(helper.make_opsetid(ML, 3))
-    m = helper.make_model(g, opset_imports=sets, ir_version=10)
+    if domain:
+        sets.append(helper.make_opsetid(domain, {MS: 1, ML: 3}[domain]))
+    return helper.make_model(g, opset_imports=sets, ir_version=10), feeds
+
+
+def run(model, feeds):
     opt = ort.SessionOptions()
     opt.intra_op_num_threads = 1
     opt.log_severity_level = 4
     opt.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    s = ort.InferenceSession(model.SerializeToString(), opt,
+                             providers=["CPUExecutionProvider"])
+    return s.run(None, feeds)
+
+
+def case(out, name, op, inputs, attrs, n_out=1, domain="", opset=13,
+         kind="float", constant=(), instead=None):
+    """inputs: arrays, or None for one that is absent; `constant`: positions of
+    those that are initializers; n_out: outputs, or a list of bools; `instead`:
+    inputs that mean the same, where onnxruntime does not take these."""
+    wanted = [True] * n_out if isinstance(n_out, int) else n_out
+    outs = [f"y{i}" if w else "" for i, w in enumerate(wanted)]
+    m, feeds = build(name, op, inputs, attrs, outs, domain, opset, constant)
     try:
-        s = ort.InferenceSession(m.SerializeToString(), opt,
-                                 providers=["CPUExecutionProvider"])
-        results = s.run(None, feeds)
+        results = run(*(build(name, op, instead, attrs, outs, domain, opset,
+                              constant) if instead else (m, feeds)))
     except Exception as e:  # onnxruntime has a dozen classes of its own
         left_out.append(f"{name}: {str(e).splitlines()[0][:200]}")
         return
@@ -80,8 +89,6 @@ def case(out, name, op, inputs, attrs, n_out=1, domain="", opset=13,
         write_pb(data / f"input_{i}.pb", v, x)
     for i, v in enumerate(results):
         write_pb(data / f"output_{i}.pb", v, f"y{i}")
-    if seen is not None:
-        seen.append(name)
 
 
 def rng_of(name):
@@ -460,8 +467,128 @@ def fused_norms(out):
              [True, i % 4 > 1, i > 3], domain=MS)
 
 
+def key_mask(rng, kind, b, q, total):
+    if kind == 1:
+        return rng.integers(1, total + 1, b).astype(np.int32)
+    shape = {2: (b, total), 3: (b, q, total)}.get(kind)
+    if shape is None:
+        return None
+    m = (rng.random(shape) < .7).astype(np.int32)
+    m[..., 0] = 1
+    return m
+
+
+def ms_attention(out):
+    for i in range(24):
+        name = f"ort_ms_attention_{i}"
+        rng = rng_of(name)
+        b, q, n, d, h = (int(v) for v in rng.integers(1, 7, 5))
+        d *= 2
+        p = int(rng.integers(1, 6)) if i % 3 == 2 else 0
+        dv = d + 3 if i % 6 == 1 else d
+        cols = n * (2 * d + dv)
+        attrs = {"num_heads": n, "unidirectional": int(rng.integers(2))}
+        if dv != d:
+            attrs["qkv_hidden_sizes"] = [n * d, n * d, n * dv]
+        if i % 4 == 3:
+            attrs["scale"] = .4
+        bias = normal(rng, b if i % 2 else 1, n, q, q + p)
+        ins = [normal(rng, b, q, h), normal(rng, h, cols, scale=.5),
+               normal(rng, cols), key_mask(rng, i % 4, b, q, q + p),
+               normal(rng, 2, b, n, p, d) if p else None,
+               bias if i % 5 == 4 and not p else None]
+        case(out, name, "Attention", ins, attrs, 2 if p else 1, domain=MS)
+
+
+def multi_head(out):
+    for i in range(30):
+        name = f"ort_multi_head_{i}"
+        rng = rng_of(name)
+        b, q, k, n, d = (int(v) for v in rng.integers(1, 7, 5))
+        form = i % 5
+        dv = d + 2 if form == 0 and i % 6 == 0 else d
+        p = int(rng.integers(1, 6)) if form == 4 else 0
+        if form == 2:
+            k = q
+        h = n * d
+        ins = [normal(rng, b, q, h), normal(rng, b, k, h),
+               normal(rng, b, k, n * dv)]
+        plain = None
+        if form == 1:  # packed keys and values
+            plain = ins
+            ins = [ins[0], np.stack([v.reshape(b, k, n, d) for v in ins[1:]],
+                                    3), None]
+        elif form == 2:  # all packed
+            plain = ins
+            ins = [np.stack([v.reshape(b, k, n, d) for v in ins], 3), None,
+                   None]
+        elif form == 3:  # keys and values of another step
+            ins[1:] = [normal(rng, b, n, k, d), normal(rng, b, n, k, d)]
+        attrs = {"num_heads": n}
+        if form in (0, 2) and k == q:
+            attrs["unidirectional"] = int(rng.integers(2))
+        more = [maybe(rng, normal(rng, 2 * h + n * dv))
+                if form in (0, 2, 4) else None,
+                key_mask(rng, [0, 1, 2, 3][i % 4], b, q, k + p),
+                normal(rng, 1 if i % 2 else b, n, q, k + p)
+                if i % 3 == 2 else None]
+        if p:
+            more += [normal(rng, b, n, p, d), normal(rng, b, n, p, dv)]
+        case(out, name, "MultiHeadAttention", ins + more, attrs,
+             3 if p else 1, domain=MS, instead=plain and plain + more)
+
+
+def group_query(out):
+    for i in range(24):
+        name = f"ort_group_query_{i}"
+        rng = rng_of(name)
+        b, kv, q, half = (int(v) for v in rng.integers(1, 5, 4))
+        n, d = kv * int(rng.integers(1, 4)), 16 * half
+        step = i % 3  # 0: prompt, 1: next token, 2: next token in a buffer
+        p = int(rng.integers(2, 8))
+        if step:
+            q = 1
+        total = q if step == 0 else p + 1 if step == 1 else p
+        x = normal(rng, b, q, n * d)
+        k, v = normal(rng, b, q, kv * d), normal(rng, b, q, kv * d)
+        if i % 4 == 3:
+            x, k, v = np.concatenate([x, k, v], -1), None, None
+        past = [None, None]
+        if step:
+            past = [normal(rng, b, kv, p, d), normal(rng, b, kv, p, d)]
+        lens = np.full(b, total - 1, np.int32)
+        attrs = {"num_heads": n, "kv_num_heads": kv}
+        ins = [x, k, v, *past, lens, np.array([total], np.int32)]
+        if i % 2:
+            attrs.update(do_rotary=1, rotary_interleaved=i // 2 % 2)
+            ins += [normal(rng, 32, d // 2), normal(rng, 32, d // 2)]
+        if i % 5 == 2:
+            attrs["local_window_size"] = 2
+        if i % 5 == 3:
+            attrs["softcap"] = 2.5
+        case(out, name, "GroupQueryAttention", ins, attrs, 3, domain=MS)
+
+
+def ms_rotary(out):
+    for i in range(12):
+        name = f"ort_ms_rotary_{i}"
+        rng = rng_of(name)
+        b, n, h, half = (int(v) for v in rng.integers(1, 6, 4))
+        half *= 8
+        d = 2 * half + (8 if i % 3 == 2 else 0)
+        attrs = {"interleaved": i % 2}
+        if d != 2 * half:
+            attrs.update(rotary_embedding_dim=2 * half, num_heads=h)
+        x = normal(rng, b, n, h * d) if i % 4 < 2 else normal(rng, b, h, n, d)
+        at = (np.array([3]) if i % 5 < 2 else rng.integers(0, 16, (b, n)))
+        case(out, name, "RotaryEmbedding",
+             [x, at.astype(np.int64), normal(rng, 16, half),
+              normal(rng, 16, half)], attrs, domain=MS)
+
+
 GROUPS = [recurrent, attention, rotary, q_conv, q_product, q_map, q_linear,
-          fused_conv, fused_products, gelus, fused_norms]
+          fused_conv, fused_products, gelus, fused_norms, ms_attention,
+          multi_head, group_query, ms_rotary]
 
 
 def main(argv):
