@@ -586,9 +586,43 @@ def ms_rotary(out):
               normal(rng, 16, half)], attrs, domain=MS)
 
 
+def blocks(out):
+    for i in range(18):
+        name = f"ort_nbits_{i}"
+        rng = rng_of(name)
+        bits = [4, 8, 2][i % 3]
+        block = int(rng.choice([16, 32]))
+        m, n = (int(v) for v in rng.integers(1, 12, 2))
+        k = block * int(rng.integers(1, 4)) + (5 if i % 4 == 3 else 0)
+        nb = -(-k // block)
+        w = rng.integers(0, 256, (n, nb, block * bits // 8)).astype(np.uint8)
+        zero = rng.integers(0, 256, (n, -(-nb * bits // 8))).astype(np.uint8)
+        ins = [normal(rng, 2, m, k), w, scale_of(rng, n, nb),
+               zero if i % 2 else None]
+        if i % 5 == 4:
+            ins += [None, normal(rng, n)]
+        attrs = {"K": k, "N": n, "bits": bits, "block_size": block}
+        case(out, name, "MatMulNBits", ins, attrs, domain=MS,
+             constant=(1, 2, 3, 4, 5))
+    for i in range(12):
+        name = f"ort_gather_blocks_{i}"
+        rng = rng_of(name)
+        bits = [4, 8][i % 2]
+        rows, nb = 7, int(rng.integers(1, 4))
+        data = rng.integers(0, 256, (rows, nb * 16 * bits // 8)).astype(
+            np.uint8)
+        zero = rng.integers(0, 256, (rows, -(-nb * bits // 8))).astype(
+            np.uint8)
+        at = rng.integers(-rows, rows, (2, 3) if i % 3 else (4,))
+        ins = [data, at, scale_of(rng, rows, nb)] + [zero] * (i // 2 % 2)
+        case(out, name, "GatherBlockQuantized", ins,
+             {"bits": bits, "block_size": 16, "quantize_axis": 1}, domain=MS,
+             constant=(0, 2, 3))
+
+
 GROUPS = [recurrent, attention, rotary, q_conv, q_product, q_map, q_linear,
           fused_conv, fused_products, gelus, fused_norms, ms_attention,
-          multi_head, group_query, ms_rotary]
+          multi_head, group_query, ms_rotary, blocks]
 
 
 def main(argv):
