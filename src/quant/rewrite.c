@@ -71,7 +71,7 @@ static oq_status add_linear(const rewriter *r, const char *op, const char *base,
   oq_attr *attr = NULL;
   oq_node_id node;
   const char *text =
-      joined(r, base, op[0] == 'Q' ? "_QuantizeLinear" : "_DequantizeLinear");
+      joined(r, base, op[0] == 'Q' ? "_quantize" : "_dequantize");
 
   if (!text) return no_memory(r);
   OQ_TRY(oq_edit_fresh_name(r->m, &s.name, text));
@@ -99,17 +99,60 @@ static oq_status add_floats(const rewriter *r, oq_value_id *out,
 
 /* n zero points, all the same; per tensor: a scalar. */
 static oq_status add_zeros(const rewriter *r, oq_value_id *out,
-                           const char *base, oq_dtype type, int32_t zero,
+                           const char *text, oq_dtype type, int32_t zero,
                            uint32_t n, bool scalar) {
   oq_tensor t;
   const oq_shape s = {scalar ? 0 : 1, {n}};
-  const char *text = joined(r, base, "_zero_point");
 
   if (!text) return no_memory(r);
   OQ_TRY(oq_tensor_make(&t, type, &s, r->arena));
   for (uint32_t i = 0; i < n; i++) oq_element_set_i64(&t, i, zero);
   const oq_ctensor c = oq_tensor_const(&t);
   return oq_edit_add_const(r->g, out, text, &c);
+}
+
+/* ---- constants that are made once -------------------------------------- */
+/* One dequantized form per (constant, kind of use). */
+static uint64_t constant_key(oq_value_id v, uint64_t use) {
+  return (uint64_t)v.i << 32 | (use & UINT32_MAX);
+}
+
+static bool find_constant(const rewriter *r, oq_value_id v, uint64_t use,
+                          oq_value_id *out) {
+  uint64_t found;
+
+  if (!oq_map_find(r->constants, constant_key(v, use), &found)) return false;
+  out->i = (uint32_t)found;
+  return true;
+}
+
+/* Zero points of symmetric weights are all alike: one tensor for each number of
+ * channels. */
+static oq_status weight_zeros(rewriter *r, oq_value_id *out, uint32_t n,
+                              oq_dtype type) {
+  const uint64_t key = constant_key((oq_value_id){OQ_NONE}, n);
+  uint64_t found;
+  const char *text = oq_arena_format(r->arena, "weight_%u_zero_point", n);
+
+  if (oq_map_find(r->constants, key, &found)) {
+    out->i = (uint32_t)found;
+    return OQ_OK;
+  }
+  OQ_TRY(add_zeros(r, out, text, type, 0, n, false));
+  return oq_map_put(r->constants, key, out->i);
+}
+
+/* One tensor for each number. */
+static oq_status scalar_zero(rewriter *r, oq_value_id *out, oq_dtype type,
+                             int32_t zero) {
+  const uint64_t use =
+      UINT64_C(0x80000000) | (uint64_t)type << 16 | (uint16_t)zero;
+  const oq_value_id none = {OQ_NONE};
+
+  if (find_constant(r, none, use, out)) return OQ_OK;
+  OQ_TRY(add_zeros(r, out, oq_arena_format(r->arena, "zero_point_%d", zero),
+                   type, zero, 1, true));
+  return oq_map_put(r->constants, constant_key(none, use), out->i);
 }
 
 /* ---- activations ------------------------------------------------------ */
@@ -121,8 +164,8 @@ static oq_status group_constants(rewriter *r, uint32_t group) {
   if (oq_value_ok(r->group_scale[group])) return OQ_OK;
   OQ_TRY(add_floats(r, &r->group_scale[group], base, "_scale", &q->q.scale, 1,
                     true));
-  return add_zeros(r, &r->group_zero[group], base, r->in->activation->dtype,
-                   q->q.zero, 1, true);
+  return scalar_zero(r, &r->group_zero[group], r->in->activation->dtype,
+                     q->q.zero);
 }
 
 /* The node that makes v now. */
@@ -146,7 +189,8 @@ static oq_status channel_constants(rewriter *r, oq_value_id *scale,
   if (!s) return no_memory(r);
   for (uint32_t i = 0; i < n; i++) s[i] = q.scale;
   OQ_TRY(add_floats(r, scale, base, "_scale", s, n, false));
-  return add_zeros(r, zero, base, r->in->activation->dtype, q.zero, n, false);
+  return add_zeros(r, zero, joined(r, base, "_zero_point"),
+                   r->in->activation->dtype, q.zero, n, false);
 }
 
 /* Channels of v where its Q must be written per channel; 0 = need not, or the
@@ -200,40 +244,9 @@ static oq_status drop_clamp(rewriter *r, oq_node_id n) {
 }
 
 /* ---- constants -------------------------------------------------------- */
-/* One dequantized form per (constant, kind of use). */
-static uint64_t constant_key(oq_value_id v, uint64_t use) {
-  return (uint64_t)v.i << 32 | (use & UINT32_MAX);
-}
-
-static bool find_constant(const rewriter *r, oq_value_id v, uint64_t use,
-                          oq_value_id *out) {
-  uint64_t found;
-
-  if (!oq_map_find(r->constants, constant_key(v, use), &found)) return false;
-  out->i = (uint32_t)found;
-  return true;
-}
-
 static oq_status view(const rewriter *r, oq_ctensor *out, oq_value_id v) {
   return oq_const_view(out, r->g->values[v.i].konst, r->in->env->scratch,
                        r->in->env->diags);
-}
-
-/* Zero points of symmetric weights are all alike: one tensor for each number of
- * channels. */
-static oq_status weight_zeros(rewriter *r, oq_value_id *out, uint32_t n,
-                              oq_dtype type) {
-  const uint64_t key = constant_key((oq_value_id){OQ_NONE}, n);
-  uint64_t found;
-  const char *base = oq_arena_format(r->arena, "weight_%u", n);
-
-  if (oq_map_find(r->constants, key, &found)) {
-    out->i = (uint32_t)found;
-    return OQ_OK;
-  }
-  if (!base) return no_memory(r);
-  OQ_TRY(add_zeros(r, out, base, type, 0, n, false));
-  return oq_map_put(r->constants, key, out->i);
 }
 
 static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
@@ -245,7 +258,7 @@ static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
 
   OQ_TRY(add_floats(r, &s, base, "_scale", scale, n, axis < 0));
   if (axis < 0)
-    OQ_TRY(add_zeros(r, &z, base, type, zero, n, true));
+    OQ_TRY(scalar_zero(r, &z, type, zero));
   else
     OQ_TRY(weight_zeros(r, &z, n, type));
   OQ_TRY(add_value(r, out, base, "_dequantized", r->g->values[v.i].konst->type,

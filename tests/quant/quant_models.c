@@ -18,6 +18,7 @@
 
 #include "api/api.h"
 #include "onnxquant/onnxquant.h"
+#include "quant/check.h"
 #include "quant/save.h"
 
 enum { MOST_MODELS = 64, MOST_INPUTS = 8, EVALUATED = 2 };
@@ -139,26 +140,64 @@ static void save_codes(const samples *s, oq_model *m, size_t n_inputs,
   free(names);
 }
 
+typedef struct bytes {
+  uint8_t *p;
+  size_t n;
+} bytes;
+
+static oq_status append(void *user, const void *p, size_t n) {
+  bytes *const b = user;
+  uint8_t *const more = realloc(b->p, b->n + n + 1);
+
+  if (more == NULL) return OQ_E_MEMORY;
+  memcpy(more + b->n, p, n);
+  *b = (bytes){more, b->n + n};
+  return OQ_OK;
+}
+
+static void check_graphs(oq_model *prepared, oq_model *made,
+                         const oq_context *cx) {
+  bytes a = {NULL, 0}, b = {NULL, 0};
+  read_back before, after;
+
+  must(oq_model_save_stream(prepared, append, &a), cx);
+  must(oq_model_save_stream(made, append, &b), cx);
+  read_back_open(&before, a.p, a.n);
+  read_back_open(&after, b.p, b.n);
+  check_ports(&before, &after);
+  check_names(&before, &after);
+  check_linears(&after);
+  check_biases(&after);
+  check_size(&before, &after);
+  read_back_close(&before);
+  read_back_close(&after);
+  free(a.p);
+  free(b.p);
+}
+
 static void quantize(oq_context *cx, oq_model *m, samples *s, size_t n_inputs) {
   const oq_source source = {
       .count = s->n - EVALUATED, .read = read_sample, .user = s};
   const oq_quantize_report *report;
   oq_stats *stats;
-  oq_model *made = NULL;
+  oq_model *prepared, *made = NULL;
 
-  must(oq_calibrate(&stats, m, &source, NULL), cx);
-  const oq_status status = oq_quantize(&made, &report, m, stats, NULL);
+  must(oq_model_prepare(&prepared, m, NULL), cx);
+  must(oq_calibrate(&stats, prepared, &source, NULL), cx);
+  const oq_status status = oq_quantize(&made, &report, prepared, stats, NULL);
   if (status == OQ_E_UNSUPPORTED) {
     print_message("%s: %s\n", s->name,
                   oq_context_diag(cx, oq_context_diag_count(cx) - 1)->text);
   } else {
     must(status, cx);
+    check_graphs(prepared, made, cx);
     save_model(s->name, made, cx);
     save_plan(folder, s->name, report);
     save_runs(s, made, n_inputs, cx);
     save_codes(s, made, n_inputs, cx);
   }
   oq_model_destroy(made);
+  oq_model_destroy(prepared);
   oq_stats_destroy(stats);
 }
 

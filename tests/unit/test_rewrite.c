@@ -224,7 +224,7 @@ static void a_group_has_one_scale(void **state) {
   assert_int_equal(d->in[1].i, e->in[1].i);
   assert_int_equal(d->in[2].i, e->in[2].i);
   assert_string_equal(text(f, d->in[1]), "a_scale");
-  assert_string_equal(text(f, d->in[2]), "a_zero_point");
+  assert_string_equal(text(f, d->in[2]), "zero_point_100");
 }
 
 static void names_that_are_taken(void **state) {
