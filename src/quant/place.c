@@ -571,23 +571,47 @@ static void settle(placer *p, const oq_node_id *owner) {
 }
 
 /* ---- values and groups ------------------------------------------------ */
+/* The float addition that the runtime makes one layer with a product. */
+static oq_node_id addition_behind(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const oq_profile_rule *rule = plan_of(p, n)->rule;
+  const oq_node_id none = {OQ_NONE};
+  oq_use use;
+
+  if (!rule || !rule->bias_op || !oq_value_is_const(p->g, node->in[1]) ||
+      !only_use(p, node->out[0], &use) ||
+      strcmp(oq_node_op(p->g, use.node), rule->bias_op) != 0 ||
+      plan_of(p, use.node)->fate != OQ_FATE_FLOAT)
+    return none;
+  const oq_type *w = p->g->values[node->in[1].i].konst->type;
+
+  return w->rank == 2 && adds_vector(p, use.node, use.slot, w->dim[1].size, 0)
+             ? use.node
+             : none;
+}
+
 /* The runtime makes one layer of a product of matrices and the addition behind
- * it, even of one that is no bias; with a Q between them it cannot. */
+ * it, even of one that is no bias; of more axes, if it adds a vector.  With a Q
+ * between them it cannot. */
 static bool would_be_fused(const placer *p, oq_node_id n) {
   const oq_node *node = oq_graph_node(p->g, n);
   const oq_node_plan *plan = plan_of(p, n);
   const oq_type *t = p->in->types[node->in[0].i];
   oq_use use;
 
-  return plan->rule->bias_op && !oq_node_ok(plan->partner) &&
-         only_use(p, node->out[0], &use) &&
-         strcmp(oq_node_op(p->g, use.node), plan->rule->bias_op) == 0 && t &&
-         t->has_rank && t->rank == 2;
+  if (!plan->rule->bias_op || oq_node_ok(plan->partner) ||
+      !only_use(p, node->out[0], &use) ||
+      strcmp(oq_node_op(p->g, use.node), plan->rule->bias_op) != 0)
+    return false;
+  if (!t || !t->has_rank || t->rank == 2) return t && t->has_rank;
+  return oq_node_ok(addition_behind(p, n));
 }
 
+/* Where an integer node reads the result, everybody reads what it reads: the
+ * runtime has no product whose result is a Q and floats. */
 static bool needs_q(const placer *p, oq_node_id n) {
   return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED ||
-         result_wanted(p, n, true) || would_be_fused(p, n) ||
+         result_wanted(p, n, false) || would_be_fused(p, n) ||
          clamped_for_others(p, n);
 }
 
@@ -740,25 +764,6 @@ static bool goes_to_q(const placer *p, oq_value_id v) {
     v = oq_graph_node(p->g, use.node)->out[0];
   }
   return true;
-}
-
-/* The float addition that the runtime makes one layer with a product. */
-static oq_node_id addition_behind(const placer *p, oq_node_id n) {
-  const oq_node *node = oq_graph_node(p->g, n);
-  const oq_profile_rule *rule = plan_of(p, n)->rule;
-  const oq_node_id none = {OQ_NONE};
-  oq_use use;
-
-  if (!rule || !rule->bias_op || !oq_value_is_const(p->g, node->in[1]) ||
-      !only_use(p, node->out[0], &use) ||
-      strcmp(oq_node_op(p->g, use.node), rule->bias_op) != 0 ||
-      plan_of(p, use.node)->fate != OQ_FATE_FLOAT)
-    return none;
-  const oq_type *w = p->g->values[node->in[1].i].konst->type;
-
-  return w->rank == 2 && adds_vector(p, use.node, use.slot, w->dim[1].size, 0)
-             ? use.node
-             : none;
 }
 
 /* A float layer that the runtime would quantize by itself. */
