@@ -607,12 +607,47 @@ static bool would_be_fused(const placer *p, oq_node_id n) {
   return oq_node_ok(addition_behind(p, n));
 }
 
-/* Where an integer node reads the result, everybody reads what it reads: the
- * runtime has no product whose result is a Q and floats. */
+static bool moves_floats(const placer *p, oq_node_id n) {
+  const oq_node_plan *plan = plan_of(p, n);
+
+  return plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->same_params;
+}
+
+/* Does an integer node read v, or what clamps and moves alone make of it? */
+static bool reaches_integers(const placer *p, oq_value_id v) {
+  bool others;
+  oq_use use;
+
+  while (integer_uses(p, v, &others) == 0) {
+    if (!only_use(p, v, &use) || use.slot != 0) return false;
+    if (!clamp_row(p, use.node) && !moves_floats(p, use.node)) return false;
+    v = oq_graph_node(p->g, use.node)->out[0];
+  }
+  return true;
+}
+
+/* The runtime moves a Q before what only moves values, and drops the clamp
+ * before a Q. */
+static bool q_would_come_close(const placer *p, oq_node_id n) {
+  const oq_value_id v = result_of(p, n, 0);
+
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
+    const oq_use *use = &p->uses.use[u];
+
+    if (oq_node_ok(use->node) && use->slot == 0 &&
+        (clamp_row(p, use->node) || moves_floats(p, use->node)) &&
+        reaches_integers(p, oq_graph_node(p->g, use->node)->out[0]))
+      return true;
+  }
+  return false;
+}
+
+/* Where a Q reads the result, or would in the end, everybody reads what is
+ * behind it: the runtime has no product whose result is a Q and floats. */
 static bool needs_q(const placer *p, oq_node_id n) {
   return plan_of(p, n)->rule->output == OQ_OUT_QUANTIZED ||
          result_wanted(p, n, false) || would_be_fused(p, n) ||
-         clamped_for_others(p, n);
+         clamped_for_others(p, n) || q_would_come_close(p, n);
 }
 
 static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
@@ -734,12 +769,6 @@ static void settle_groups(placer *p) {
     if (g != OQ_NONE && p->out->groups[g].joined != OQ_NONE)
       p->out->values[v].group = p->out->groups[g].joined;
   }
-}
-
-static bool moves_floats(const placer *p, oq_node_id n) {
-  const oq_node_plan *plan = plan_of(p, n);
-
-  return plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->same_params;
 }
 
 /* The runtime moves a DQ behind what only moves values ... */

@@ -15,6 +15,9 @@
  *   #! float c2 excluded     a node that must not, and how the reason begins
  *   #! gone r1               a node that must not be in the result
  *   #! refused model.nothing the quantization fails with this finding
+ *   #! may_refuse            it may find nothing to quantize
+ *   #! steps 1 2             how far onnxruntime may be from the built-in
+ *                            engine, without and with optimisations
  *   #! sqnr 30               decibels at least, of every output
  *   #! census uint8:Split 1  what onnxruntime makes of it (see ort_cases.py)
  */

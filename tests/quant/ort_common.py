@@ -94,6 +94,15 @@ def sqnr(want, got):
     return 10 * np.log10(power / error) if power > 0 else -float("inf")
 
 
+def step_of(values):
+    """A 255th of the spread of floats; what float32 has, if that is less."""
+    v = np.asarray(values, np.float64)
+    v = v[np.isfinite(v)]
+    if v.size == 0:
+        return 1.0
+    return max(float(np.ptp(v)) / 255, 1e-5 * float(np.max(np.abs(v))), 1e-30)
+
+
 def steps_apart(a, b, scale):
     """How many steps of the scale; infinite where only one is finite."""
     a = np.asarray(a, np.float64)

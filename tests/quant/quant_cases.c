@@ -306,8 +306,14 @@ static void check_graphs(const test_case *c, const void *p, size_t n,
 
 static void check_case(const test_case *c, const void *p, size_t n) {
   made m;
+  const oq_status s = make(&m, c, p, n, 1, 1);
 
-  must(make(&m, c, p, n, 1, 1), &m);
+  if (s == OQ_E_UNSUPPORTED && case_next(c, "may_refuse", NULL) != NULL) {
+    assert_string_equal(last_finding(&m)->id, "model.nothing");
+    unmake(&m);
+    return;
+  }
+  must(s, &m);
   expect(c, &m);
   check_report(m.report);
   save_bytes(save_to, c->name, "float.onnx", p, n);
@@ -373,7 +379,10 @@ int main(int argc, char **argv) {
   save_to = argv[2];
   for (int i = 3; i < argc; i++) add_case(argv[i]);
   if (argc == 3) list_cases();
-  if (n_tests == 0) return 2;
+  if (n_tests == 0) {
+    (void)printf("SKIPPED: no cases in %s\n", folder);
+    return 77;
+  }
   const int failed =
       _cmocka_run_group_tests("quant", tests, n_tests, NULL, NULL);
   for (size_t i = 0; i < n_tests; i++) free(tests[i].initial_state);
