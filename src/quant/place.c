@@ -379,6 +379,18 @@ static oq_value_id result_of(const placer *p, oq_node_id n, uint32_t slot) {
   return p->carrier[node->out[slot].i];
 }
 
+/* The one node that reads v, as a graph output or not. */
+static bool only_reader(const placer *p, oq_value_id v, oq_use *use) {
+  uint32_t n = 0;
+
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
+    if (!oq_node_ok(p->uses.use[u].node)) continue;
+    *use = p->uses.use[u];
+    n++;
+  }
+  return n == 1;
+}
+
 /* A clamp between a matrix product and another float node: the runtime gives
  * the product up for it, unless there is a Q. */
 static bool clamped_for_others(const placer *p, oq_node_id n) {
@@ -387,8 +399,8 @@ static bool clamped_for_others(const placer *p, oq_node_id n) {
   oq_use use;
 
   if (!is_linear(p, n) ||
-      !only_use(p, oq_graph_node(p->g, last)->out[0], &use) || use.slot != 0 ||
-      !clamp_row(p, use.node))
+      !only_reader(p, oq_graph_node(p->g, last)->out[0], &use) ||
+      use.slot != 0 || !clamp_row(p, use.node))
     return false;
   const oq_value_id v = oq_graph_node(p->g, use.node)->out[0];
   for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++)
