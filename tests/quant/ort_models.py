@@ -274,7 +274,7 @@ def check_numbers(base, original):
         theirs, ours = (common.sqnr(np.concatenate(a), np.concatenate(x))
                         for x in (b, c))
         quality.append((theirs, ours))
-        if ours < min(theirs, 60) - 3:
+        if ours < min(theirs, 20) - 6:
             errors.append(f"{name}: {ours:.1f} dB, onnxruntime {theirs:.1f}")
     return errors, quality
 
