@@ -16,6 +16,8 @@ OQ_API oq_status oq_difference_feed(oq_difference *d,
                                     const oq_tensor_view *candidate);
 OQ_API void oq_difference_destroy(oq_difference *d);
 
+/* Of texts (STRING tensors) each that is equal counts as 1 met by 1, each that
+ * is not as 1 met by 0. */
 typedef struct oq_comparison {
   uint64_t samples;
   double sqnr_db, cosine;  /* over all elements of all samples */

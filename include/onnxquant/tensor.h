@@ -17,7 +17,8 @@ extern "C" {
 #define OQ_MAX_RANK 8
 
 /* clang-format off */
-/* name, number in ONNX (TensorProto.DataType), bits per element */
+/* name, number in ONNX (TensorProto.DataType), bits per element; 0 for texts,
+ * whose elements are oq_text and lie in no file like that */
 #define OQ_DTYPE_MAP(X) \
   X(F32, 1, 32) X(U8, 2, 8) X(I8, 3, 8) \
   X(U16, 4, 16) X(I16, 5, 16) X(I32, 6, 32) \
@@ -40,9 +41,18 @@ typedef enum oq_dtype {
 /* "float32", "uint8", ...; "unknown" for numbers ONNX does not define. */
 OQ_API const char *oq_dtype_text(int32_t dtype);
 
+/* An element of a STRING tensor: bytes, which ONNX wants to be UTF-8, and which
+ * may hold NUL and are not ended by one.  `p` may be NULL where n is 0. */
+typedef struct oq_text {
+  const char *p;
+  size_t n;
+} oq_text;
+
 /* A dense row-major tensor in native byte order.  Sub-byte types are packed,
  * low bits first.  `size` is in bytes and must equal what dtype and dims ask
- * for. */
+ * for.  Of a STRING tensor `data` is an array of oq_text, aligned for them, and
+ * `size` that of the array; what its elements point to must live as long as the
+ * view, and is copied by whoever keeps it. */
 typedef struct oq_tensor_view {
   int32_t dtype; /* oq_dtype */
   uint32_t rank;

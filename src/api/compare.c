@@ -94,6 +94,13 @@ static void add_rows(sums *s, const oq_ctensor *r, const oq_ctensor *c) {
   }
 }
 
+/* Texts are equal or not: 1 where the reference is met, else 0. */
+static void add_texts(sums *s, const oq_ctensor *r, const oq_ctensor *c,
+                      size_t n) {
+  for (size_t i = 0; i < n; i++)
+    add_element(s, 1, oq_text_equal(oq_texts(r)[i], oq_texts(c)[i]) ? 1 : 0);
+}
+
 static oq_status measure(sums *out, const oq_ctensor *r, const oq_ctensor *c,
                          oq_diags *d) {
   sums s = nothing;
@@ -107,10 +114,16 @@ static oq_status measure(sums *out, const oq_ctensor *r, const oq_ctensor *c,
                    "outputs differ in shape: %s and %s", a, b);
   }
   const size_t n = oq_tensor_count(r);
+  const bool texts = r->dtype == OQ_DT_STRING;
 
-  for (size_t i = 0; i < n; i++)
+  if (texts != (c->dtype == OQ_DT_STRING))
+    return oq_fail(
+        d, OQ_E_DATA, "compare.type", NULL, "outputs differ in type: %s and %s",
+        oq_dtype_text((int32_t)r->dtype), oq_dtype_text((int32_t)c->dtype));
+  if (texts) add_texts(&s, r, c, n);
+  for (size_t i = 0; i < n && !texts; i++)
     add_element(&s, oq_element_f64(r, i), oq_element_f64(c, i));
-  add_rows(&s, r, c);
+  if (!texts) add_rows(&s, r, c);
   s.samples = 1;
   s.worst_cosine =
       isfinite(s.error) ? cosine_of(s.reference, s.candidate, s.product) : 0.0;
@@ -201,7 +214,7 @@ oq_status oq_rank_of_label(uint64_t *out, const oq_tensor_view *scores,
   const int64_t n = scores->dim[scores->rank - 1];
   const size_t bits = oq_dtype_bits(scores->dtype);
   if (n <= 0 || label < 0 || label >= n || bits == 0 ||
-      scores->size != (size_t)n * bits / 8)
+      scores->dtype == OQ_DT_STRING || scores->size != (size_t)n * bits / 8)
     return OQ_E_DATA;
   *out = rank_of(&t, 0, (size_t)n, (size_t)label);
   return OQ_OK;

@@ -83,6 +83,7 @@ oq_status oq_run_take(oq_datum *out, void **data, oq_run *r, oq_dtype t,
   OQ_TRY(oq_call_bytes(&d.t.size, c, 0, t, s));
   OQ_TRY(oq_session_take(&d.buffer, r->session, c, d.t.size));
   d.t.data = d.buffer->data;
+  if (t == OQ_DT_STRING) memset(d.buffer->data, 0, d.t.size);
   *data = d.buffer->data;
   *out = d;
   return OQ_OK;

@@ -77,6 +77,7 @@ static oq_status run(oq_tensor *out, const oq_graph *g, oq_node_id id,
                .out = out,
                .alloc = alloc_in_arena,
                .user = a,
+               .texts = a,
                .session = &fake,
                .env = e,
                .keep_scratch = a == e->scratch};

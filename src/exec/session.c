@@ -93,6 +93,7 @@ void oq_session_clear(oq_session *s) {
   for (uint32_t i = 0; i < s->plan->n_slots; i++) {
     if (s->plan->slots[i].kind != OQ_SLOT_CONST) drop(s, i);
   }
+  if (s->root == s) oq_session_drop_texts(s);
 }
 
 void oq_session_destroy(oq_session *s) {
@@ -249,6 +250,7 @@ static oq_status take_feeds(oq_session *s, const oq_datum *in, uint32_t n_in,
     if (c->d.t.size == 0) c->d.t.data = no_bytes;
     c->type = oq_datum_type(&in[i]);
     c->set = true;
+    OQ_TRY(oq_session_own_texts(s, &c->d, e));
   }
   return OQ_OK;
 }

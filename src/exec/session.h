@@ -20,11 +20,13 @@ struct oq_session {
   oq_session *root; /* the session of the whole run; maybe this one */
   oq_session **bodies;
   oq_buffers *pool;
-  oq_buffers own_pool;   /* of the root only */
-  uint64_t turns;        /* of all loops of a run; of the root only */
-  const oq_tap *tap;     /* of the run; may be NULL */
-  oq_cell *cells;        /* by slot */
-  int64_t *symbols;      /* size by number; -1 = not fed yet in this run */
+  oq_buffers own_pool; /* of the root only */
+  uint64_t turns;      /* of all loops of a run; of the root only */
+  oq_buffer *texts;    /* bytes of texts, the newest chunk; of the root only */
+  size_t texts_used;   /* of the newest chunk */
+  const oq_tap *tap;   /* of the run; may be NULL */
+  oq_cell *cells;      /* by slot */
+  int64_t *symbols;    /* size by number; -1 = not fed yet in this run */
   uint32_t *symbol_feed; /* the feed that gave it */
   /* Of the step that runs. */
   oq_call *now;
@@ -49,6 +51,13 @@ void oq_session_clear(oq_session *s);
 /* A buffer for the node of `c`; records the finding. */
 oq_status oq_session_take(oq_buffer **out, oq_session *s, const oq_call *c,
                           size_t bytes);
+
+/* ---- run_texts.c ----------------------------------------------------------
+ */
+/* Lets go of all bytes of texts of a run. */
+void oq_session_drop_texts(oq_session *s);
+/* The texts of an input, into memory of the run. */
+oq_status oq_session_own_texts(oq_session *s, oq_datum *d, const oq_env *e);
 
 /* ---- datum.c ------------------------------------------------------------- */
 oq_type oq_datum_type(const oq_datum *d);

@@ -22,15 +22,20 @@ static oq_where place(const oq_call *c) {
   return oq_node_where(c->graph, c->step->node);
 }
 
+static bool is_given(const oq_call *c, oq_dtype t) {
+  return oq_dtype_bits((int32_t)t) != 0 &&
+         oq_op_gives(c->step->def, c->step->opset, t);
+}
+
 static oq_status refuse_bytes(const oq_call *c, uint32_t i, oq_dtype t,
                               const oq_shape *s) {
   const oq_where w = place(c);
   char text[160];
 
-  if (oq_dtype_bits((int32_t)t) == 0) {
+  if (!is_given(c, t)) {
     return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.dtype", &w,
-                   "%s '%s': output %u is of type %s, which the engine does "
-                   "not hold",
+                   "%s '%s': output %u would be of type %s, which this "
+                   "operator does not make",
                    w.op, w.node, i, oq_dtype_text((int32_t)t));
   }
   oq_shape_print(text, sizeof text, s->dim, s->rank);
@@ -45,8 +50,7 @@ oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
                         const oq_shape *s) {
   size_t n;
 
-  if (oq_dtype_bits((int32_t)t) == 0 ||
-      oq_shape_bytes(&n, s, (int32_t)t) != OQ_OK ||
+  if (!is_given(c, t) || oq_shape_bytes(&n, s, (int32_t)t) != OQ_OK ||
       n > c->env->limits->max_tensor_bytes) {
     return refuse_bytes(c, i, t, s);
   }
@@ -58,12 +62,16 @@ oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
 static oq_status check_dtype(const oq_call *c) {
   const oq_step *s = c->step;
 
-  if (s->def->dtypes == 0 || s->n_in == 0 || c->in[0] == NULL) return OQ_OK;
-  if (oq_dtype_in((int32_t)c->in[0]->dtype, s->def->dtypes)) return OQ_OK;
-  const oq_where w = place(c);
-  return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "op.dtype", &w,
-                 "%s '%s': no kernel for element type %s", w.op, w.node,
-                 oq_dtype_text((int32_t)c->in[0]->dtype));
+  for (uint32_t i = 0; i < s->n_in; i++) {
+    if (c->in[i] == NULL || oq_op_takes(s->def, s->opset, i, c->in[i]->dtype)) {
+      continue;
+    }
+    const oq_where w = place(c);
+    return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "op.dtype", &w,
+                   "%s '%s': no kernel for element type %s", w.op, w.node,
+                   oq_dtype_text((int32_t)c->in[i]->dtype));
+  }
+  return OQ_OK;
 }
 
 /* Kernels of rows that know no sequences rely on tensors. */
@@ -140,11 +148,21 @@ static oq_status set_outputs(const oq_call *c) {
 }
 
 /* ---- kernel ------------------------------------------------------------ */
+/* Of texts none is left a wild address, whatever the kernel forgets; where the
+ * output lies on an input, that has texts already. */
+static oq_status take_output(oq_call *c, uint32_t i, oq_tensor *y) {
+  OQ_TRY(c->alloc(c, i, y->size, &y->data));
+  const bool own =
+      c->step->n_in == 0 || c->in[0] == NULL || c->in[0]->data != y->data;
+  if (y->dtype == OQ_DT_STRING && own) memset(y->data, 0, y->size);
+  return OQ_OK;
+}
+
 static oq_status allocate(oq_call *c) {
   for (uint32_t i = 0; i < c->step->n_out; i++) {
     oq_tensor *y = &c->out[i];
     if (y->dtype == OQ_DT_NONE) continue;
-    OQ_TRY(c->alloc(c, i, y->size, &y->data));
+    OQ_TRY(take_output(c, i, y));
   }
   return OQ_OK;
 }
@@ -160,7 +178,7 @@ oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s) {
                    w.op, w.node, i);
   }
   OQ_TRY(oq_call_bytes(&y.size, c, i, t, s));
-  OQ_TRY(c->alloc(c, i, y.size, &y.data));
+  OQ_TRY(take_output(c, i, &y));
   c->out[i] = y;
   c->out_type[i] = oq_type_of_tensor(t, s);
   return OQ_OK;
@@ -193,6 +211,7 @@ static oq_status run_kernel(oq_call *c) {
               .scratch = c->env->scratch,
               .diags = c->env->diags,
               .session = c->session,
+              .texts = c->texts,
               .data = c->data};
 
   OQ_TRY(allocate(c));

@@ -17,6 +17,7 @@ typedef struct oq_call {
    * finding. */
   oq_status (*alloc)(struct oq_call *c, uint32_t i, size_t bytes, void **data);
   void *user;
+  oq_arena *texts; /* for bytes of texts; NULL: in the memory of the run */
   struct oq_session *session;
   const oq_env *env;
   bool keep_scratch; /* outputs lie there: do not rewind */

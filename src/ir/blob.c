@@ -126,7 +126,7 @@ static step next_number(entries *e, uint64_t *out) {
   return take_number(&e->run, e->field, out) ? STEP_ENTRY : STEP_BROKEN;
 }
 
-static step next_text(entries *e) {
+static step next_text(entries *e, oq_text *out) {
   uint64_t tag, n;
   cursor text;
 
@@ -135,6 +135,7 @@ static step next_text(entries *e) {
       !take_varint(&e->at, &n) || !take_span(&e->at, n, &text)) {
     return STEP_BROKEN;
   }
+  *out = (oq_text){(const char *)text.p, (size_t)n};
   return STEP_ENTRY;
 }
 
@@ -179,9 +180,7 @@ static oq_status read_type(reader *r) {
                    "element type %d of a tensor is none of ONNX", r->dtype);
   }
   oq_status s = oq_shape_count(&r->n, &r->shape);
-  if (s == OQ_OK && r->dtype != OQ_DT_STRING) {
-    s = oq_shape_bytes(&r->size, &r->shape, r->dtype);
-  }
+  if (s == OQ_OK) { s = oq_shape_bytes(&r->size, &r->shape, r->dtype); }
   if (s != OQ_OK) {
     return oq_fail(r->diags, s, "tensor.shape", r->where,
                    "the shape of a tensor is negative or beyond all memory");
@@ -272,20 +271,27 @@ static oq_status read_entries(const reader *r, uint8_t *out) {
   return n == want ? OQ_OK : fail_size(r, n, want, "entries");
 }
 
-static oq_status check_texts(const reader *r) {
+/* Texts stay where they are; `out` says where, or is NULL. */
+static oq_status read_texts(const reader *r, oq_text *out) {
   entries e = entries_of(r);
+  oq_text text;
   size_t n = 0;
   step s;
 
-  while ((s = next_text(&e)) == STEP_ENTRY) n++;
+  while ((s = next_text(&e, &text)) == STEP_ENTRY) {
+    if (n < r->n && out != NULL) out[n] = text;
+    n++;
+  }
   if (s == STEP_BROKEN) return fail_payload(r);
   return n == r->n ? OQ_OK : fail_size(r, n, r->n, "strings");
 }
 
-/* Are the bytes the numbers themselves? */
+/* Are the bytes the numbers themselves?  Never those of texts: what a file
+ * says must not be taken for addresses. */
 static bool is_dense(const reader *r) {
   const oq_blob *b = r->c->blob;
 
+  if (r->dtype == OQ_DT_STRING) return false;
   return b->encoding == OQ_ENC_RAW ||
          (b->encoding == OQ_ENC_TYPED &&
           (b->field == FIELD_FLOAT || b->field == FIELD_DOUBLE));
@@ -310,7 +316,7 @@ oq_status oq_const_check_at(const oq_const *c, const oq_where *w, oq_diags *d) {
   reader r;
 
   OQ_TRY(open_const(&r, c, w, d));
-  if (r.dtype == OQ_DT_STRING) return check_texts(&r);
+  if (r.dtype == OQ_DT_STRING) return read_texts(&r, NULL);
   return is_dense(&r) ? check_size(&r) : read_entries(&r, NULL);
 }
 
@@ -318,6 +324,8 @@ oq_status oq_const_check_at(const oq_const *c, const oq_where *w, oq_diags *d) {
  * byte. */
 static oq_status check_claim(const reader *r) {
   const size_t want = r->size / entry_size(r->dtype);
+
+  if (r->dtype == OQ_DT_STRING) return read_texts(r, NULL);
 
   return want <= r->c->blob->size ? OQ_OK : read_entries(r, NULL);
 }
@@ -329,7 +337,9 @@ static oq_status decode(const reader *r, const void **out, oq_arena *a) {
   const oq_status s = oq_tensor_make(&t, (oq_dtype)r->dtype, &r->shape, a);
   if (s == OQ_E_MEMORY) return oq_fail_memory(r->diags);
   if (s != OQ_OK) return s;
-  if (!is_dense(r)) {
+  if (r->dtype == OQ_DT_STRING) {
+    OQ_TRY(read_texts(r, t.data));
+  } else if (!is_dense(r)) {
     OQ_TRY(read_entries(r, (uint8_t *)t.data));
   } else if (r->size != 0) {
     memcpy(t.data, r->bytes, r->size);
@@ -350,10 +360,6 @@ oq_status oq_const_view_at(oq_ctensor *out, const oq_const *c, oq_arena *a,
   const void *data;
 
   OQ_TRY(open_const(&r, c, w, d));
-  if (r.dtype == OQ_DT_STRING) {
-    return oq_fail(d, OQ_E_UNSUPPORTED, "tensor.string", w,
-                   "a tensor of strings where numbers are needed");
-  }
   OQ_TRY(is_dense(&r) ? check_size(&r) : check_claim(&r));
   data = r.bytes;
   if (!is_dense(&r) || !is_aligned(&r)) OQ_TRY(decode(&r, &data, a));

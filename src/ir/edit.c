@@ -123,30 +123,109 @@ static void kill_value(oq_graph *g, oq_value_id v) {
 
 /* ---- constants ---------------------------------------------------------- */
 
+/* string_data: field 6, length-delimited. */
+#define TEXT_TAG 0x32
+
+static size_t varint_size(size_t v) {
+  size_t n = 1;
+
+  while (v >= 0x80) {
+    v >>= 7;
+    n++;
+  }
+  return n;
+}
+
+static uint8_t *put_varint(uint8_t *to, size_t v) {
+  while (v >= 0x80) {
+    *to++ = (uint8_t)(v | 0x80);
+    v >>= 7;
+  }
+  *to++ = (uint8_t)v;
+  return to;
+}
+
+static bool texts_size(size_t *out, const oq_text *t, size_t n) {
+  size_t all = 0;
+
+  for (size_t i = 0; i < n; i++) {
+    if (!oq_add_size(&all, all, 1 + varint_size(t[i].n)) ||
+        !oq_add_size(&all, all, t[i].n)) {
+      return false;
+    }
+  }
+  *out = all;
+  return true;
+}
+
+/* The wire of the texts: their addresses mean nothing outside of this run. */
+static oq_status store_texts(oq_store **out, const oq_ctensor *t, oq_alloc *a) {
+  const oq_text *x = oq_texts(t);
+  const size_t n = oq_tensor_count(t);
+  void *bytes = NULL;
+  size_t size;
+
+  if (!texts_size(&size, x, n)) return OQ_E_LIMIT;
+  OQ_TRY(oq_store_new(out, &bytes, size, a));
+  uint8_t *to = bytes;
+  for (size_t i = 0; i < n; i++) {
+    *to++ = TEXT_TAG;
+    to = put_varint(to, x[i].n);
+    if (x[i].n != 0) memcpy(to, x[i].p, x[i].n);
+    to += x[i].n;
+  }
+  return OQ_OK;
+}
+
+static oq_status store_elements(oq_store **out, const oq_ctensor *t,
+                                oq_alloc *a) {
+  void *bytes = NULL;
+  size_t need;
+
+  if (oq_shape_bytes(&need, &t->shape, (int32_t)t->dtype) != OQ_OK ||
+      need != t->size) {
+    return OQ_E_INTERNAL;
+  }
+  if (t->dtype == OQ_DT_STRING) return store_texts(out, t, a);
+  OQ_TRY(oq_store_new(out, &bytes, t->size, a));
+  if (t->size != 0) memcpy(bytes, t->data, t->size);
+  return OQ_OK;
+}
+
+/* Bytes that are the elements themselves, which those of texts never are. */
+static bool is_whole(oq_dtype t, const oq_shape *shape, const oq_store *bytes) {
+  size_t need, size;
+
+  (void)oq_store_data(bytes, &size);
+  return t != OQ_DT_STRING &&
+         oq_shape_bytes(&need, shape, (int32_t)t) == OQ_OK && need == size;
+}
+
 /* Everything of a constant but the bytes, which are in `store` already. */
 static oq_status make_const(oq_const **out, oq_arena *a, oq_name name,
-                            oq_dtype t, const oq_shape *shape, oq_store *store,
-                            size_t size) {
+                            oq_dtype t, const oq_shape *shape,
+                            oq_store *store) {
   oq_blob *blob = OQ_NEW(a, oq_blob);
   oq_const *c = OQ_NEW(a, oq_const);
   const oq_type *type = oq_type_make(a, t, shape->dim, shape->rank);
 
   if (blob == NULL || c == NULL || type == NULL) return OQ_E_MEMORY;
-  *blob = (oq_blob){.store = store, .size = size, .encoding = OQ_ENC_RAW};
+  *blob = (oq_blob){.store = store, .encoding = OQ_ENC_RAW};
+  if (t == OQ_DT_STRING) blob->encoding = OQ_ENC_STRINGS;
+  (void)oq_store_data(store, &blob->size);
   *c = (oq_const){.type = type, .blob = blob, .name = name};
   *out = c;
   return OQ_OK;
 }
 
 static oq_status add_const(oq_graph *g, oq_value_id *out, const char *hint,
-                           oq_dtype t, const oq_shape *shape, oq_store *store,
-                           size_t size) {
+                           oq_dtype t, const oq_shape *shape, oq_store *store) {
   oq_const *c;
   oq_name name;
   oq_value_id v;
 
   OQ_TRY(oq_edit_fresh_name(g->model, &name, hint));
-  OQ_TRY(make_const(&c, g->model->arena, name, t, shape, store, size));
+  OQ_TRY(make_const(&c, g->model->arena, name, t, shape, store));
   OQ_TRY(oq_edit_add_value(g, &v, OQ_VALUE_CONST, name, c->type));
   g->values[v.i].konst = c;
   OQ_TRY(oq_graph_list_init(g, v));
@@ -157,41 +236,30 @@ static oq_status add_const(oq_graph *g, oq_value_id *out, const char *hint,
 oq_status oq_edit_add_const_store(oq_graph *g, oq_value_id *out,
                                   const char *hint, oq_dtype t,
                                   const oq_shape *shape, oq_store *bytes) {
-  size_t need, size;
-
   OQ_TRY(oq_ir_keep_store(g->model, bytes)); /* from here on the model's */
-  (void)oq_store_data(bytes, &size);
-  if (oq_shape_bytes(&need, shape, (int32_t)t) != OQ_OK || need != size) {
-    return OQ_E_INTERNAL;
-  }
-  return add_const(g, out, hint, t, shape, bytes, size);
+  if (!is_whole(t, shape, bytes)) return OQ_E_INTERNAL;
+  return add_const(g, out, hint, t, shape, bytes);
 }
 
 oq_status oq_edit_add_const(oq_graph *g, oq_value_id *out, const char *hint,
                             const oq_ctensor *t) {
   oq_store *store = NULL;
-  void *bytes = NULL;
 
-  OQ_TRY(oq_store_new(&store, &bytes, t->size, g->model->alloc));
-  if (t->size != 0) memcpy(bytes, t->data, t->size);
-  return oq_edit_add_const_store(g, out, hint, t->dtype, &t->shape, store);
+  OQ_TRY(store_elements(&store, t, g->model->alloc));
+  OQ_TRY(oq_ir_keep_store(g->model, store));
+  return add_const(g, out, hint, t->dtype, &t->shape, store);
 }
 
 oq_status oq_edit_set_const(oq_graph *g, oq_value_id v, oq_dtype t,
                             const oq_shape *shape, oq_store *bytes) {
-  size_t need, size;
   oq_const *c;
 
   OQ_TRY(oq_ir_keep_store(g->model, bytes));
   if (!has_value(g, v) || g->values[v.i].kind != OQ_VALUE_CONST) {
     return OQ_E_INTERNAL;
   }
-  (void)oq_store_data(bytes, &size);
-  if (oq_shape_bytes(&need, shape, (int32_t)t) != OQ_OK || need != size) {
-    return OQ_E_INTERNAL;
-  }
-  OQ_TRY(make_const(&c, g->model->arena, g->values[v.i].name, t, shape, bytes,
-                    size));
+  if (!is_whole(t, shape, bytes)) return OQ_E_INTERNAL;
+  OQ_TRY(make_const(&c, g->model->arena, g->values[v.i].name, t, shape, bytes));
   c->extra = g->values[v.i].konst->extra;
   g->values[v.i].konst = c;
   g->values[v.i].type = c->type;
@@ -214,17 +282,15 @@ static oq_status become_const(oq_graph *g, oq_value_id v, const oq_const *c) {
 
 oq_status oq_edit_make_const(oq_graph *g, oq_value_id v, const oq_ctensor *t) {
   oq_store *store = NULL;
-  void *bytes = NULL;
   oq_const *c;
 
   if (!has_value(g, v) || g->values[v.i].kind != OQ_VALUE_RESULT) {
     return OQ_E_INTERNAL;
   }
-  OQ_TRY(oq_store_new(&store, &bytes, t->size, g->model->alloc));
-  if (t->size != 0) memcpy(bytes, t->data, t->size);
+  OQ_TRY(store_elements(&store, t, g->model->alloc));
   OQ_TRY(oq_ir_keep_store(g->model, store));
   OQ_TRY(make_const(&c, g->model->arena, g->values[v.i].name, t->dtype,
-                    &t->shape, store, t->size));
+                    &t->shape, store));
   return become_const(g, v, c);
 }
 

@@ -120,11 +120,6 @@ typedef enum oq_attr_kind { /* numbers of AttributeProto.AttributeType */
                             OQ_ATTR_TYPES = 14
 } oq_attr_kind;
 
-typedef struct oq_text { /* not ended by 0 */
-  const char *p;
-  size_t n;
-} oq_text;
-
 typedef struct oq_attr {
   oq_name name;
   oq_attr_kind kind;

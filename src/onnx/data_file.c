@@ -25,22 +25,10 @@ static oq_status decode_tensor(data_decoder *x, oq_ctensor *out,
   oq_diags *diags = x->d.env->diags;
   oq_where w = OQ_WHERE_INIT;
   const oq_const *c;
-  const oq_text *texts;
-  oq_ctensor v = {0};
-  size_t n;
 
   w.value = t->name;
   OQ_TRY(oq_decode_const(&c, &x->d, t, &w));
-  if (c->type->dtype != OQ_DT_STRING) {
-    return oq_const_view_at(out, c, x->a, &w, diags);
-  }
-  OQ_TRY(oq_decode_texts(&texts, &n, c, x->a, diags, &w));
-  (void)oq_type_shape(&v.shape, c->type);
-  v.dtype = OQ_DT_STRING;
-  v.size = n * sizeof *texts;
-  v.data = texts;
-  *out = v;
-  return OQ_OK;
+  return oq_const_view_at(out, c, x->a, &w, diags);
 }
 
 /* `items`: array of pointers to messages of one type. */

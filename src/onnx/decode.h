@@ -47,8 +47,5 @@ oq_status oq_decode_opsets(oq_decoder *d, oq_opset **out, uint32_t *n,
 /* The functions that d->model lists.  One that cannot be decoded is a warning,
  * and has no graph. */
 oq_status oq_decode_functions(oq_decoder *d);
-/* The texts of a constant of type STRING, as many as its shape says. */
-oq_status oq_decode_texts(const oq_text **out, size_t *n, const oq_const *c,
-                          oq_arena *a, oq_diags *d, const oq_where *w);
 
 #endif

@@ -378,39 +378,3 @@ oq_status oq_decode_const(const oq_const **out, oq_decoder *d,
   *out = c;
   return OQ_OK;
 }
-
-oq_status oq_decode_texts(const oq_text **out, size_t *n, const oq_const *c,
-                          oq_arena *a, oq_diags *d, const oq_where *w) {
-  size_t size, expected, k = 0;
-  oq_shape shape;
-  oq_field f;
-
-  if (!oq_type_shape(&shape, c->type) ||
-      oq_shape_count(&expected, &shape) != OQ_OK) {
-    return OQ_E_INTERNAL; /* oq_decode_const has checked both */
-  }
-  const uint8_t *p =
-      c->blob->store != NULL ? oq_store_data(c->blob->store, &size) : NULL;
-  /* Two bytes each at least, so the file bounds what is allocated. */
-  if (expected > c->blob->size / 2 ||
-      (c->blob->size != 0 && c->blob->encoding != OQ_ENC_STRINGS)) {
-    return oq_fail(d, OQ_E_MODEL, "tensor.size", w,
-                   "a tensor has fewer texts than its shape says (%zu)",
-                   expected);
-  }
-  oq_text *texts = OQ_NEW_N(a, oq_text, expected);
-  if (texts == NULL) return oq_fail_memory(d);
-  if (p != NULL) p += c->blob->offset;
-  oq_cursor cur = {p, p != NULL ? p + c->blob->size : NULL};
-  for (; cur.p < cur.end; k++) {
-    if (oq_wire_next(&f, &cur) != NULL) return OQ_E_INTERNAL;
-    if (k < expected) texts[k] = (oq_text){(const char *)f.value.p, f.value.n};
-  }
-  if (k != expected) {
-    return oq_fail(d, OQ_E_MODEL, "tensor.size", w,
-                   "a tensor has %zu texts, expected %zu", k, expected);
-  }
-  *out = texts;
-  *n = expected;
-  return OQ_OK;
-}

@@ -28,6 +28,10 @@ static oq_status make_outputs(oq_run *r, const oq_type *types, oq_arena *a) {
     oq_shape s;
     if (!oq_value_ok(r->node->out[i])) continue;
     if (!oq_type_shape(&s, &types[i])) continue; /* LATE */
+    if (!oq_op_gives(r->node->def, r->opset, types[i].dtype))
+      return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
+                         "output %u cannot be %s", i,
+                         oq_dtype_text((int32_t)types[i].dtype));
     const oq_status st = oq_tensor_make(&r->out[i], types[i].dtype, &s, a);
     if (st == OQ_E_MEMORY) return oq_fail_memory(r->diags);
     if (st != OQ_OK)
@@ -39,11 +43,14 @@ static oq_status make_outputs(oq_run *r, const oq_type *types, oq_arena *a) {
 static oq_status check_dtype(const oq_run *r) {
   const oq_op_def *const d = r->node->def;
 
-  if (d->dtypes == 0 || r->n_in == 0 || r->in[0] == NULL) return OQ_OK;
-  if (oq_dtype_in((int32_t)r->in[0]->dtype, d->dtypes)) return OQ_OK;
-  return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                     "operator '%s' is not implemented for %s", d->name,
-                     oq_dtype_text((int32_t)r->in[0]->dtype));
+  for (uint32_t i = 0; i < r->n_in; i++) {
+    if (r->in[i] == NULL || oq_op_takes(d, r->opset, i, r->in[i]->dtype))
+      continue;
+    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
+                       "operator '%s' is not implemented for %s", d->name,
+                       oq_dtype_text((int32_t)r->in[i]->dtype));
+  }
+  return OQ_OK;
 }
 
 static oq_status run_node(oq_run *r, const oq_type *types, oq_arena *a) {
@@ -97,6 +104,7 @@ static oq_status prepare(oq_infer *x, oq_run *r, const oq_graph *g,
                 .wanted = wanted,
                 .k = e->kernels != NULL ? e->kernels : oq_kernels_find("auto"),
                 .scratch = a,
+                .texts = a,
                 .diags = e->diags};
   return OQ_OK;
 }

@@ -153,6 +153,7 @@ typedef struct oq_run {
   oq_arena *scratch; /* rewound after the node; OQ_ALIGN-aligned on request */
   oq_diags *diags;
   struct oq_session *session; /* for oq_run_alloc and bodies */
+  oq_arena *texts; /* for oq_run_text_room outside of a run; else NULL */
   /* The inputs once more, whatever they are (NULL = absent); NULL as a whole
    * outside of a session.  Where one is no tensor, its entry in `in` is NULL.
    */
@@ -161,6 +162,12 @@ typedef struct oq_run {
 
 /* Allocates a LATE output. */
 oq_status oq_run_alloc(oq_run *r, uint32_t i, oq_dtype t, const oq_shape *s);
+
+/* An element of a STRING output: a copy of n bytes, which live as long as the
+ * outputs of the run.  Texts of inputs need no copy: assign them. */
+oq_status oq_run_text(oq_text *out, oq_run *r, const void *bytes, size_t n);
+/* The same to be written by the kernel, which may then take fewer of them. */
+oq_status oq_run_text_room(char **out, oq_run *r, size_t n);
 
 /* For rows with OQ_OP_GIVES, which make data themselves.  References that such
  * a kernel holds when it fails are let go with the run. */
@@ -204,12 +211,24 @@ enum {
 };
 
 #define OQ_OPS_MANY 65535
+/* For oq_op_def.texts: input i, all inputs (those from 15 on share a bit), and
+ * the outputs. */
+#define OQ_TEXT(i) (UINT32_C(1) << (i))
+#define OQ_TEXT_REST 15
+#define OQ_TEXT_IN UINT32_C(0xffff)
+#define OQ_TEXT_OUT (UINT32_C(1) << 31)
+#define OQ_TEXT_MOVE (OQ_TEXT(0) | OQ_TEXT_OUT)
 typedef struct oq_op_def {
   const char *domain, *name;
   uint16_t since, last; /* opsets this row is right for, both inclusive */
   uint16_t min_in, max_in, min_out, max_out; /* OQ_OPS_MANY: variadic */
   uint16_t flags;
-  uint32_t dtypes; /* element types input 0 may have when run; 0 = any */
+  uint32_t dtypes; /* element types input 0 may have when run; 0 = any that is
+                      not STRING */
+  uint32_t texts;  /* OQ_TEXT(i), OQ_TEXT_OUT: where STRING may stand, which is
+                      refused everywhere else, so that no kernel meets elements
+                      that are no numbers unprepared */
+  uint16_t texts_since; /* first opset at which it may; 0 = always */
   uint16_t params_size, n_attrs;
   const oq_attr_def *attrs;
   /* Further checks of the attributes after binding; may be NULL. May write

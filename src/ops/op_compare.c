@@ -11,7 +11,7 @@ static oq_status compare_infer(oq_infer *x) {
   static oq_status name##_run(oq_run *r) {                \
     return oq_eltwise_compare(r, &(loop), first, second); \
   }
-RUN(equal, oq_k_equal, 0, 1)
+RUN(equal_numbers, oq_k_equal, 0, 1)
 RUN(less, oq_k_less, 0, 1)
 RUN(less_equal, oq_k_less_equal, 0, 1)
 RUN(greater, oq_k_less, 1, 0)
@@ -19,6 +19,28 @@ RUN(greater_equal, oq_k_less_equal, 1, 0)
 RUN(and, oq_k_and, 0, 1)
 RUN(or, oq_k_or, 0, 1)
 RUN(xor, oq_k_xor, 0, 1)
+
+static oq_status equal_texts(const oq_run *r) {
+  const oq_text *const a = oq_texts(r->in[0]), *const b = oq_texts(r->in[1]);
+  const oq_shape *const shapes[3] = {&r->out[0].shape, &r->in[0]->shape,
+                                     &r->in[1]->shape};
+  uint8_t *const y = r->out[0].data;
+  oq_iter it;
+
+  oq_iter_init(&it, &r->out[0].shape, shapes, 3);
+  if (it.run == 0) return OQ_OK;
+  do {
+    for (int64_t i = 0; i < (int64_t)it.run; i++)
+      y[it.offset[0] + i * it.step[0]] = oq_text_equal(
+          a[it.offset[1] + i * it.step[1]], b[it.offset[2] + i * it.step[2]]);
+  } while (oq_iter_next(&it));
+  return OQ_OK;
+}
+
+static oq_status equal_run(oq_run *r) {
+  return r->in[0]->dtype == OQ_DT_STRING ? equal_texts(r)
+                                         : equal_numbers_run(r);
+}
 
 static oq_status not_run(oq_run *r) {
   static const double none[OQ_UNARY_PARAMS];
@@ -53,10 +75,6 @@ static oq_status where_run(oq_run *r) {
   const size_t size = oq_dtype_bits((int32_t)a->dtype) / 8;
   oq_iter it;
 
-  if (size == 0)
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                       "this operator is not implemented for %s",
-                       oq_dtype_text((int32_t)a->dtype));
   oq_iter_init(&it, &r->out[0].shape, shapes, 4);
   if (it.run == 0) return OQ_OK;
   do {
@@ -80,10 +98,15 @@ static oq_status where_run(oq_run *r) {
     }                                                                     \
   }
 #define NUMBERS (OQ_DTM_NUMERIC)
+#define EQUAL                                                            \
+  .domain = "", .name = "Equal", .min_in = 2, .max_in = 2, .min_out = 1, \
+  .max_out = 1, .dtypes = OQ_ELTWISE_TYPES, .infer = compare_infer,      \
+  .run = equal_run, .quant = {.cls = OQ_Q_NEVER}
 
 static const oq_op_def defs[] = {
     COMPARE("And", 7, OQ_DTM(BOOL), and_run),
-    COMPARE("Equal", 7, OQ_ELTWISE_TYPES, equal_run),
+    {EQUAL, .since = 7, .last = 18},
+    {EQUAL, .since = 19, .last = 27, .texts = OQ_TEXT(0) | OQ_TEXT(1)},
     COMPARE("Greater", 7, NUMBERS, greater_run),
     COMPARE("GreaterOrEqual", 12, NUMBERS, greater_equal_run),
     COMPARE("Less", 7, NUMBERS, less_run),
@@ -111,6 +134,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .dtypes = OQ_DTM(BOOL),
+     .texts = OQ_TEXT(1) | OQ_TEXT(2) | OQ_TEXT_OUT,
      .infer = where_infer,
      .run = where_run,
      .quant = {.cls = OQ_Q_JOIN,

@@ -70,7 +70,7 @@ static void set_list(oq_infer *x, oq_dtype t, uint32_t rank, int64_t n) {
   oq_infer_set(x, 0, t, &s);
 }
 
-/* Strings and sparse tensors stay unknown here and are refused when run. */
+/* Sparse tensors stay unknown here and are refused when run. */
 static oq_status constant_infer(oq_infer *x) {
   const constant_params *const p = x->params;
 
@@ -85,6 +85,10 @@ static oq_status constant_infer(oq_infer *x) {
     set_list(x, OQ_DT_F32, 1, p->value_floats.n);
   } else if (p->value_ints.set) {
     set_list(x, OQ_DT_I64, 1, p->value_ints.n);
+  } else if (p->has_string) {
+    set_list(x, OQ_DT_STRING, 0, 0);
+  } else if (p->value_strings != NULL) {
+    set_list(x, OQ_DT_STRING, 1, p->value_strings->count);
   }
   return OQ_OK;
 }
@@ -94,10 +98,9 @@ static oq_status constant_run(oq_run *r) {
   oq_tensor *const out = &r->out[0];
   oq_ctensor c;
 
-  if (p->value.c != NULL &&
-      oq_dtype_bits((int32_t)p->value.c->type->dtype) != 0) {
+  if (p->value.c != NULL) {
     OQ_TRY(oq_const_view(&c, p->value.c, r->scratch, r->diags));
-    memcpy(out->data, c.data, c.size);
+    if (c.size > 0) memcpy(out->data, c.data, c.size);
   } else if (p->has_float) {
     memcpy(out->data, &p->value_float, sizeof p->value_float);
   } else if (p->has_int) {
@@ -106,10 +109,13 @@ static oq_status constant_run(oq_run *r) {
     if (out->size > 0) memcpy(out->data, p->value_floats.v, out->size);
   } else if (p->value_ints.set) {
     if (out->size > 0) memcpy(out->data, p->value_ints.v, out->size);
+  } else if (p->has_string) {
+    memcpy(out->data, &p->value_string, sizeof p->value_string);
+  } else if (p->value_strings != NULL) {
+    if (out->size > 0) memcpy(out->data, p->value_strings->u.texts, out->size);
   } else {
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "constant.value",
-                       "constants of strings and sparse constants are not "
-                       "supported");
+                       "sparse constants are not supported");
   }
   return OQ_OK;
 }
@@ -194,10 +200,6 @@ static oq_status filled_run(oq_run *r) {
   const uint32_t bits = oq_dtype_bits((int32_t)out->dtype);
   oq_ctensor c;
 
-  if (bits == 0)
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                       "this operator is not implemented for %s",
-                       oq_dtype_text((int32_t)out->dtype));
   if (p->value.c == NULL) {
     memset(out->data, 0, out->size);
     return OQ_OK;
@@ -216,6 +218,7 @@ static oq_status filled_run(oq_run *r) {
   {                                                                        \
     .domain = "", .name = "Constant", .since = (from), .last = (to),       \
     .min_in = 0, .max_in = 0, .min_out = 1, .max_out = 1,                  \
+    .texts = OQ_TEXT_OUT, .texts_since = 9,                                \
     .params_size = sizeof(constant_params), OQ_ATTRS(table),               \
     .check = constant_check, .infer = constant_infer, .run = constant_run, \
     .quant = {                                                             \

@@ -717,7 +717,7 @@ static oq_status scan_run_8(oq_run *r) {
 /* ---- rows ---------------------------------------------------------------- */
 #define CONTROL                                       \
   .domain = "", .min_out = 1, .max_out = OQ_OPS_MANY, \
-  .quant = {.cls = OQ_Q_NEVER}
+  .texts = OQ_TEXT_IN | OQ_TEXT_OUT, .quant = {.cls = OQ_Q_NEVER}
 #define LOOP                                                         \
   CONTROL, .name = "Loop", .max_in = OQ_OPS_MANY,                    \
            .flags = OQ_OP_DATA | OQ_OP_GIVES | OQ_OP_GAPS,           \

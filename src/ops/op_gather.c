@@ -86,6 +86,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .dtypes = OQ_DTM_MOVABLE,
+     .texts = OQ_TEXT_MOVE,
      .params_size = sizeof(gather_params),
      OQ_ATTRS(axis_attrs),
      .infer = gather_infer,

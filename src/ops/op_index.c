@@ -501,11 +501,13 @@ static oq_status tensor_scatter_run(oq_run *r) {
 #define GATHER(op, from, to, f)                                     \
   ROW(op, from, to),                                                \
       .min_in = 2, .max_in = 2, .infer = f##_infer, .run = f##_run, \
+      .texts = OQ_TEXT_MOVE,                                        \
       .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}
 /* The output has values of two inputs. */
 #define SCATTER(op, from, to, f)                                    \
   ROW(op, from, to),                                                \
       .min_in = 3, .max_in = 3, .infer = f##_infer, .run = f##_run, \
+      .texts = OQ_TEXT_MOVE | OQ_TEXT(2),                           \
       .quant = {.cls = OQ_Q_JOIN,                                   \
                 .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_DATA}}
 
@@ -524,8 +526,8 @@ static const oq_op_def defs[] = {
     {SCATTER("ScatterND", 16, 17, scatter_nd), OQ_ATTRS(nd_16_attrs)},
     {SCATTER("ScatterND", 18, 27, scatter_nd), OQ_ATTRS(nd_18_attrs)},
     {ROW("TensorScatter", 24, 27), .min_in = 2, .max_in = 3,
-     OQ_ATTRS(tensor_scatter_attrs), .infer = tensor_scatter_infer,
-     .run = tensor_scatter_run,
+     .texts = OQ_TEXT_MOVE | OQ_TEXT(1), OQ_ATTRS(tensor_scatter_attrs),
+     .infer = tensor_scatter_infer, .run = tensor_scatter_run,
      .quant = {.cls = OQ_Q_JOIN,
                .role = {OQ_ROLE_DATA, OQ_ROLE_DATA, OQ_ROLE_INDEX}}},
 };

@@ -462,40 +462,43 @@ static oq_status split_run(oq_run *r) {
   .run = dropout_run, MOVE_INDEX
 #define SPLIT                                                                 \
   .domain = "", .name = "Split", .min_in = 1, .min_out = 1,                   \
-  .max_out = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE,                           \
+  .max_out = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,    \
   .params_size = sizeof(axis_params), .infer = split_infer, .run = split_run, \
   MOVE_INDEX
 static const oq_op_def defs[] = {
     {ONE_OUT, .name = "Identity", .since = 1, .last = 27, .min_in = 1,
-     .max_in = 1, .flags = OQ_OP_VIEW | OQ_OP_DATA, .infer = oq_infer_same,
-     MOVE_DATA},
+     .max_in = 1, .flags = OQ_OP_VIEW | OQ_OP_DATA, .texts = OQ_TEXT_MOVE,
+     .infer = oq_infer_same, MOVE_DATA},
 
     {DROPOUT, .since = 7, .last = 11, .max_in = 1, OQ_ATTRS(dropout_ratio)},
     {DROPOUT, .since = 12, .last = 27, .max_in = 3, OQ_ATTRS(dropout_seed)},
 
     {ONE_OUT, .name = "Transpose", .since = 1, .last = 27, .min_in = 1,
-     .max_in = 1, .dtypes = OQ_DTM_MOVABLE,
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,
      .params_size = sizeof(transpose_params), OQ_ATTRS(transpose_attrs),
      .check = transpose_check, .infer = transpose_infer, .run = transpose_run,
      MOVE_DATA},
 
     {ONE_OUT, .name = "DepthToSpace", .since = 1, .last = 10, .min_in = 1,
-     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(block_params),
-     .n_attrs = BLOCK_ATTRS_1, .attrs = block_attrs,
-     .infer = depth_to_space_infer, .run = depth_to_space_run, MOVE_DATA},
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,
+     .params_size = sizeof(block_params), .n_attrs = BLOCK_ATTRS_1,
+     .attrs = block_attrs, .infer = depth_to_space_infer,
+     .run = depth_to_space_run, MOVE_DATA},
     {ONE_OUT, .name = "DepthToSpace", .since = 11, .last = 27, .min_in = 1,
-     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(block_params),
-     .n_attrs = BLOCK_ATTRS_11, .attrs = block_attrs,
-     .infer = depth_to_space_infer, .run = depth_to_space_run, MOVE_DATA},
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,
+     .params_size = sizeof(block_params), .n_attrs = BLOCK_ATTRS_11,
+     .attrs = block_attrs, .infer = depth_to_space_infer,
+     .run = depth_to_space_run, MOVE_DATA},
     {ONE_OUT, .name = "SpaceToDepth", .since = 1, .last = 27, .min_in = 1,
-     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .params_size = sizeof(block_params),
-     .n_attrs = BLOCK_ATTRS_1, .attrs = block_attrs,
-     .infer = space_to_depth_infer, .run = space_to_depth_run, MOVE_DATA},
+     .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,
+     .params_size = sizeof(block_params), .n_attrs = BLOCK_ATTRS_1,
+     .attrs = block_attrs, .infer = space_to_depth_infer,
+     .run = space_to_depth_run, MOVE_DATA},
 
     {ONE_OUT, .name = "Concat", .since = 4, .last = 27, .min_in = 1,
      .max_in = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE,
-     .params_size = sizeof(axis_params), OQ_ATTRS(concat_attrs),
-     .infer = concat_infer, .run = concat_run,
+     .texts = OQ_TEXT_IN | OQ_TEXT_OUT, .params_size = sizeof(axis_params),
+     OQ_ATTRS(concat_attrs), .infer = concat_infer, .run = concat_run,
      .quant = {.cls = OQ_Q_JOIN,
                .role = {OQ_ROLE_DATA, OQ_ROLE_DATA, OQ_ROLE_DATA,
                         OQ_ROLE_DATA}}},

@@ -604,8 +604,8 @@ static oq_quant_class resize_class(const void *params) {
 /* ---- table --------------------------------------------------------------- */
 #define RESIZE                                                             \
   .domain = "", .min_out = 1, .max_out = 1, .dtypes = OQ_DTM_MOVABLE,      \
-  .params_size = sizeof(resize_params), .check = resize_check,             \
-  .infer = resize_infer, .run = resize_run,                                \
+  .texts = OQ_TEXT_MOVE, .params_size = sizeof(resize_params),             \
+  .check = resize_check, .infer = resize_infer, .run = resize_run,         \
   .quant = {                                                               \
       .cls = OQ_Q_MAP,                                                     \
       .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX, OQ_ROLE_INDEX}, \

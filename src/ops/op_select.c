@@ -247,10 +247,6 @@ static oq_status hot_run(oq_run *r) {
   uint8_t *y;
   uint32_t axis;
 
-  if (!oq_dtype_in((int32_t)r->in[2]->dtype, OQ_DTM_MOVABLE))
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                       "this operator is not implemented for %s",
-                       oq_dtype_text((int32_t)r->in[2]->dtype));
   if (r->out[0].size == 0) return OQ_OK;
   (void)oq_axis_normalize(&axis, ((const hot_params *)r->params)->axis,
                           s->rank);
@@ -565,16 +561,17 @@ static const oq_op_def defs[] = {
     TOP(11, 27, 2, OQ_DTM_NUMERIC, top_11_attrs),
     {ROW("NonZero", 9, 1, OQ_ELTWISE_TYPES), .max_out = 1, .flags = OQ_OP_LATE,
      .infer = nonzero_infer, .run = nonzero_run, .quant = {.cls = OQ_Q_NEVER}},
-    {ROW("OneHot", 9, 3, OQ_DTM_NUMERIC), .max_out = 1,
-     .params_size = sizeof(hot_params), OQ_ATTRS(hot_attrs), .infer = hot_infer,
-     .run = hot_run, .quant = {.cls = OQ_Q_NEVER, .role = {OQ_ROLE_INDEX}}},
-    {ROW("Compress", 9, 2, OQ_DTM_MOVABLE), .max_out = 1,
+    {ROW("OneHot", 9, 3, OQ_DTM_NUMERIC), .texts = OQ_TEXT(2) | OQ_TEXT_OUT,
+     .max_out = 1, .params_size = sizeof(hot_params), OQ_ATTRS(hot_attrs),
+     .infer = hot_infer, .run = hot_run,
+     .quant = {.cls = OQ_Q_NEVER, .role = {OQ_ROLE_INDEX}}},
+    {ROW("Compress", 9, 2, OQ_DTM_MOVABLE), .texts = OQ_TEXT_MOVE, .max_out = 1,
      .params_size = sizeof(pick_params), OQ_ATTRS(compress_attrs),
      .infer = compress_infer, .run = compress_run,
      .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}},
-    {ROW("Unique", 11, 1, OQ_ELTWISE_TYPES), .max_out = 4, .flags = OQ_OP_LATE,
-     .params_size = sizeof(pick_params), OQ_ATTRS(unique_attrs),
-     .infer = unique_infer, .run = unique_run,
+    {ROW("Unique", 11, 1, OQ_ELTWISE_TYPES), .texts = OQ_TEXT_MOVE,
+     .max_out = 4, .flags = OQ_OP_LATE, .params_size = sizeof(pick_params),
+     OQ_ATTRS(unique_attrs), .infer = unique_infer, .run = unique_run,
      .quant = {.cls = OQ_Q_NEVER, .role = {OQ_ROLE_DATA}}},
 };
 

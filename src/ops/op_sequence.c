@@ -521,16 +521,18 @@ static const oq_attr_def map_attrs[] = {
      .max = 0},
 };
 
+#define TEXTS (OQ_TEXT_IN | OQ_TEXT_OUT)
 #define ROW(op, from, least, most)                                      \
   .domain = "", .name = op, .since = from, .last = 27, .min_in = least, \
   .max_in = most, .min_out = 1, .max_out = 1,                           \
-  .flags = OQ_OP_DATA | OQ_OP_GIVES, .params_size = sizeof(seq_params), \
-  .infer = infer_unknown, .quant = {.cls = OQ_Q_NEVER}
+  .flags = OQ_OP_DATA | OQ_OP_GIVES, .texts = TEXTS,                    \
+  .params_size = sizeof(seq_params), .infer = infer_unknown,            \
+  .quant = {.cls = OQ_Q_NEVER}
 
 #define HAS                                                              \
   .domain = "", .name = "OptionalHasElement", .max_in = 1, .min_out = 1, \
-  .max_out = 1, .flags = OQ_OP_DATA | OQ_OP_GIVES, .infer = infer_has,   \
-  .run = has_run, .quant = {.cls = OQ_Q_NEVER}
+  .max_out = 1, .flags = OQ_OP_DATA | OQ_OP_GIVES, .texts = TEXTS,       \
+  .infer = infer_has, .run = has_run, .quant = {.cls = OQ_Q_NEVER}
 
 static const oq_op_def defs[] = {
     {ROW("SequenceConstruct", 11, 1, OQ_OPS_MANY), .run = construct_run},
@@ -547,6 +549,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_DATA | OQ_OP_GIVES,
+     .texts = TEXTS,
      .infer = infer_length,
      .run = length_run,
      .quant = {.cls = OQ_Q_NEVER}},
@@ -562,6 +565,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = OQ_OPS_MANY,
      .flags = OQ_OP_DATA | OQ_OP_GIVES,
+     .texts = TEXTS,
      .params_size = sizeof(seq_params),
      OQ_ATTRS(map_attrs),
      .check = map_check,

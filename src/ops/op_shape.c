@@ -406,16 +406,16 @@ static oq_status expand_run(oq_run *r) {
 #define NEVER .quant = {.cls = OQ_Q_NEVER}
 #define SHAPE                                                               \
   ONE_OUT, ONE_IN, .name = "Shape", .infer = shape_infer, .run = shape_run, \
-                   .flags = OQ_OP_META, NEVER
+                   .flags = OQ_OP_META, .texts = OQ_TEXT(0), NEVER
 #define RESHAPE                                                              \
   ONE_OUT, .name = "Reshape", .min_in = 2, .max_in = 2, .flags = OQ_OP_VIEW, \
-           .infer = reshape_infer, MOVE_INDEX
+           .texts = OQ_TEXT_MOVE, .infer = reshape_infer, MOVE_INDEX
 #define SQUEEZE                                                 \
   ONE_OUT, .name = "Squeeze", .min_in = 1, .flags = OQ_OP_VIEW, \
-           .infer = squeeze_infer, MOVE_INDEX
-#define UNSQUEEZE                                                              \
-  ONE_OUT, .name = "Unsqueeze", .flags = OQ_OP_VIEW, .infer = unsqueeze_infer, \
-           MOVE_INDEX
+           .texts = OQ_TEXT_MOVE, .infer = squeeze_infer, MOVE_INDEX
+#define UNSQUEEZE                                                           \
+  ONE_OUT, .name = "Unsqueeze", .flags = OQ_OP_VIEW, .texts = OQ_TEXT_MOVE, \
+           .infer = unsqueeze_infer, MOVE_INDEX
 #define AXES_ATTR(table) .params_size = sizeof(squeeze_params), OQ_ATTRS(table)
 
 static const oq_op_def defs[] = {
@@ -424,15 +424,17 @@ static const oq_op_def defs[] = {
      OQ_ATTRS(shape_attrs)},
 
     {ONE_OUT, ONE_IN, .name = "Size", .since = 1, .last = 27,
-     .flags = OQ_OP_META, .infer = size_infer, .run = size_run, NEVER},
+     .flags = OQ_OP_META, .texts = OQ_TEXT(0), .infer = size_infer,
+     .run = size_run, NEVER},
 
     {RESHAPE, .since = 5, .last = 13},
     {RESHAPE, .since = 14, .last = 27, .params_size = sizeof(reshape_params),
      OQ_ATTRS(reshape_attrs)},
 
     {ONE_OUT, ONE_IN, .name = "Flatten", .since = 1, .last = 27,
-     .flags = OQ_OP_VIEW, .params_size = sizeof(flatten_params),
-     OQ_ATTRS(flatten_attrs), .infer = flatten_infer, MOVE_INDEX},
+     .flags = OQ_OP_VIEW, .texts = OQ_TEXT_MOVE, .texts_since = 9,
+     .params_size = sizeof(flatten_params), OQ_ATTRS(flatten_attrs),
+     .infer = flatten_infer, MOVE_INDEX},
 
     {SQUEEZE, .since = 1, .last = 12, .max_in = 1, AXES_ATTR(squeeze_attrs)},
     {SQUEEZE, .since = 13, .last = 27, .max_in = 2},
@@ -441,8 +443,8 @@ static const oq_op_def defs[] = {
     {UNSQUEEZE, .since = 13, .last = 27, .min_in = 2, .max_in = 2},
 
     {ONE_OUT, .name = "Expand", .since = 8, .last = 27, .min_in = 2,
-     .max_in = 2, .dtypes = OQ_DTM_MOVABLE, .infer = expand_infer,
-     .run = expand_run, MOVE_INDEX},
+     .max_in = 2, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,
+     .infer = expand_infer, .run = expand_run, MOVE_INDEX},
 };
 
 OQ_FAMILY(shape, defs);

@@ -461,16 +461,18 @@ static oq_status tile_run(oq_run *r) {
 #define MOVE_DATA .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA}}
 #define MOVE_INDEX \
   .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}
-#define PAD                                                  \
-  ONE_OUT, .name = "Pad", .params_size = sizeof(pad_params), \
-           .infer = pad_infer, .run = pad_run, MOVE_INDEX
+#define PAD                                                       \
+  ONE_OUT, .name = "Pad", .params_size = sizeof(pad_params),      \
+           .infer = pad_infer, .run = pad_run, .texts_since = 13, \
+           .texts = OQ_TEXT_MOVE | OQ_TEXT(2), MOVE_INDEX
 
 static const oq_op_def defs[] = {
-    {ONE_OUT, .name = "Slice", .since = 1, .last = 9, .min_in = 1, .max_in = 1,
-     .params_size = sizeof(slice_params), OQ_ATTRS(slice_attrs),
-     .infer = slice_attr_infer, .run = slice_attr_run, MOVE_DATA},
-    {ONE_OUT, .name = "Slice", .since = 10, .last = 27, .min_in = 3,
-     .max_in = 5, .infer = slice_infer, .run = slice_run,
+    {ONE_OUT, .name = "Slice", .texts = OQ_TEXT_MOVE, .since = 1, .last = 9,
+     .min_in = 1, .max_in = 1, .params_size = sizeof(slice_params),
+     OQ_ATTRS(slice_attrs), .infer = slice_attr_infer, .run = slice_attr_run,
+     MOVE_DATA},
+    {ONE_OUT, .name = "Slice", .texts = OQ_TEXT_MOVE, .since = 10, .last = 27,
+     .min_in = 3, .max_in = 5, .infer = slice_infer, .run = slice_run,
      .quant = {.cls = OQ_Q_MOVE,
                .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX,
                         OQ_ROLE_INDEX}}},
@@ -484,8 +486,9 @@ static const oq_op_def defs[] = {
     {PAD, .since = 19, .last = 27, .min_in = 2, .max_in = 4,
      OQ_ATTRS(pad_attrs_19)},
 
-    {ONE_OUT, .name = "Tile", .since = 6, .last = 27, .min_in = 2, .max_in = 2,
-     .infer = tile_infer, .run = tile_run, MOVE_INDEX},
+    {ONE_OUT, .name = "Tile", .texts = OQ_TEXT_MOVE, .since = 6, .last = 27,
+     .min_in = 2, .max_in = 2, .infer = tile_infer, .run = tile_run,
+     MOVE_INDEX},
 };
 
 OQ_FAMILY(slice, defs);

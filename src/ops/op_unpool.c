@@ -343,8 +343,8 @@ static const oq_op_def defs[] = {
     {ROW("Col2Im", 18, 27, 3, 3, OQ_ELTWISE_TYPES), OQ_ATTRS(fold_attrs),
      .check = fold_check, .infer = fold_infer, .run = fold_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}},
-    {ROW("CenterCropPad", 18, 27, 2, 2, OQ_DTM_MOVABLE), OQ_ATTRS(crop_attrs),
-     .infer = crop_infer, .run = crop_run, MOVE},
+    {ROW("CenterCropPad", 18, 27, 2, 2, OQ_DTM_MOVABLE), .texts = OQ_TEXT_MOVE,
+     OQ_ATTRS(crop_attrs), .infer = crop_infer, .run = crop_run, MOVE},
 };
 
 OQ_FAMILY(unpool, defs);

@@ -38,6 +38,21 @@ oq_status oq_run_fail(const oq_run *r, oq_status s, const char *id,
 }
 
 /* ---- small integers ------------------------------------------------------ */
+static bool has_text(const oq_op_def *d, int64_t opset, uint32_t bit) {
+  return (d->texts & bit) != 0 && opset >= d->texts_since;
+}
+
+bool oq_op_takes(const oq_op_def *d, int64_t opset, uint32_t i, oq_dtype t) {
+  if (t == OQ_DT_STRING) {
+    return has_text(d, opset, OQ_TEXT(i < OQ_TEXT_REST ? i : OQ_TEXT_REST));
+  }
+  return i > 0 || d->dtypes == 0 || oq_dtype_in((int32_t)t, d->dtypes);
+}
+
+bool oq_op_gives(const oq_op_def *d, int64_t opset, oq_dtype t) {
+  return t != OQ_DT_STRING || has_text(d, opset, OQ_TEXT_OUT);
+}
+
 oq_status oq_ints_read(const int64_t **out, uint32_t *n, const oq_ctensor *t,
                        oq_arena *scratch) {
   if (t == NULL) {

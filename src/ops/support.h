@@ -13,6 +13,10 @@ oq_status oq_infer_fail(const oq_infer *x, oq_status s, const char *id,
 oq_status oq_run_fail(const oq_run *r, oq_status s, const char *id,
                       const char *fmt, ...) OQ_PRINTF(4, 5);
 
+/* Whether the row takes `t` as input i, or gives it, at `opset`. */
+bool oq_op_takes(const oq_op_def *d, int64_t opset, uint32_t i, oq_dtype t);
+bool oq_op_gives(const oq_op_def *d, int64_t opset, oq_dtype t);
+
 /* Integers of a small INT32/INT64 tensor (axes, shapes, pads), as int64 in
  * `scratch`; n = number of elements.  *out = NULL, n = 0 if t is NULL. */
 oq_status oq_ints_read(const int64_t **out, uint32_t *n, const oq_ctensor *t,

@@ -21,7 +21,8 @@
   (OQ_DTM(U4) | OQ_DTM(I4) | OQ_DTM(F4E2M1) | OQ_DTM(U2) | OQ_DTM(I2))
 #define OQ_DTM_ALL (UINT32_C(0x07fffffe))
 
-/* 0 for STRING and for numbers ONNX does not define. */
+/* Of an element in memory: an oq_text for STRING.  0 for numbers ONNX does not
+ * define. */
 uint32_t oq_dtype_bits(int32_t t);
 bool oq_dtype_is_float(int32_t t); /* F16 BF16 F32 F64 */
 static inline bool oq_dtype_in(int32_t t, uint32_t set) {
@@ -76,6 +77,29 @@ int64_t oq_element_i64(const oq_ctensor *t, size_t i);
 /* Rounds half to even and saturates into integer types. */
 void oq_element_set_f64(oq_tensor *t, size_t i, double v);
 void oq_element_set_i64(oq_tensor *t, size_t i, int64_t v);
+
+/* ---- text.c: elements of STRING tensors ----------------------------------
+ * An element is an oq_text (onnxquant/tensor.h) among the tensor's data, so
+ * whatever moves elements by their size moves texts, too: the bytes behind are
+ * shared, never changed, and never freed one by one.  They belong to
+ *   - the model (constants: oq_const_view points into its stores),
+ *   - the run that made them (a kernel asks oq_run_text or oq_run_text_room of
+ *     ops/op.h; inputs are copied there), until the next run of its session,
+ *   - the arena that a node outside of a run writes its outputs to.
+ * An element of zero bits is the empty text; memory for STRING outputs comes
+ * zeroed, so that no element is ever a wild address.
+ *   const oq_text *x = in->data;  oq_text *y = out->data;
+ *   for (i = 0; i < n; i++) OQ_TRY(oq_run_text(&y[i], r, bytes, size));
+ * No bytes from outside (a file's raw_data, a view of another type) may become
+ * elements: a STRING constant has its texts as fields, and BitCast refuses. */
+static inline const oq_text *oq_texts(const oq_ctensor *t) { return t->data; }
+bool oq_text_equal(oq_text a, oq_text b);
+int oq_text_compare(oq_text a, oq_text b); /* by bytes: <0, 0, >0 */
+uint64_t oq_text_hash(oq_text a);          /* the same on every machine */
+/* Bytes behind the elements; false where the sum does not fit. */
+bool oq_texts_bytes(size_t *out, const oq_text *t, size_t n);
+/* Are these bytes UTF-8 (no surrogates, nothing overlong)? */
+bool oq_text_is_utf8(oq_text a);
 
 /* ---- view.c ------------------------------------------------------------ */
 /* A view as a tensor: checked, and copied into `a` where its bytes are not

@@ -16,7 +16,20 @@ oq_tensor_view oq_view_of(const oq_ctensor *t) {
 static size_t align_of(int32_t dtype) {
   const uint32_t bytes = oq_dtype_bits(dtype) / 8;
 
+  if (dtype == OQ_DT_STRING) return _Alignof(oq_text);
   return bytes <= 1 ? 1 : bytes < 8 ? bytes : 8;
+}
+
+/* Aligned elements; what they point to can only be trusted. */
+static bool are_texts(const oq_ctensor *t) {
+  const oq_text *x = oq_texts(t);
+  const size_t n = oq_tensor_count(t);
+  size_t all;
+
+  for (size_t i = 0; i < n; i++) {
+    if (x[i].p == NULL && x[i].n != 0) return false;
+  }
+  return oq_texts_bytes(&all, x, n) && all <= PTRDIFF_MAX;
 }
 
 oq_status oq_view_take(oq_ctensor *out, const oq_tensor_view *v,
@@ -44,6 +57,12 @@ oq_status oq_view_take(oq_ctensor *out, const oq_tensor_view *v,
     if (p == NULL) return oq_fail_memory(d);
     memcpy(p, v->data, n);
     t.data = p;
+  }
+  if (t.dtype == OQ_DT_STRING && !are_texts(&t)) {
+    return oq_fail(d, OQ_E_DATA, "input.text", &w,
+                   "the view for '%s' has a text without bytes, or more bytes "
+                   "of texts than there can be",
+                   name);
   }
   *out = t;
   return OQ_OK;

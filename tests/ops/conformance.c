@@ -178,9 +178,7 @@ static int data_kind(const oq_type *t) {
 }
 
 static const char *unusual(const oq_type *t) {
-  if (data_kind(t) < 0) return "(no tensor, sequence or optional)";
-  return t->kind == OQ_TYPE_TENSOR && t->dtype == OQ_DT_STRING ? "(strings)"
-                                                               : NULL;
+  return data_kind(t) < 0 ? "(no tensor, sequence or optional)" : NULL;
 }
 
 static bool only_tensors(const oq_model *m) {

@@ -43,12 +43,28 @@ bool values_close(difference *d, const oq_ctensor *got, const oq_ctensor *want,
   return values_within(d, got, want, t, 0);
 }
 
+static bool same_texts(difference *d, const oq_ctensor *got,
+                       const oq_ctensor *want) {
+  const oq_text *a = oq_texts(got), *b = oq_texts(want);
+  const size_t n = oq_tensor_count(want);
+
+  for (size_t i = 0; i < n; i++) {
+    if (oq_text_equal(a[i], b[i])) continue;
+    (void)snprintf(d->text, sizeof d->text, "[%zu] got '%.*s', want '%.*s'", i,
+                   (int)(a[i].n < 30 ? a[i].n : 30), a[i].p,
+                   (int)(b[i].n < 30 ? b[i].n : 30), b[i].p);
+    return false;
+  }
+  return true;
+}
+
 bool values_within(difference *d, const oq_ctensor *got, const oq_ctensor *want,
                    tolerance t, double steps) {
   size_t bad = 0, n;
 
   memset(d, 0, sizeof *d);
   if (!same_type(d, got, want)) return false;
+  if (want->dtype == OQ_DT_STRING) return same_texts(d, got, want);
   if (!is_float(want->dtype)) {
     if (got->size == 0 || memcmp(got->data, want->data, got->size) == 0) {
       return true;

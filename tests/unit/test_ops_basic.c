@@ -472,7 +472,9 @@ static void constants(void **state) {
   assert_true(((const int64_t *)l.out[0].data)[0] == 7);
   build_close(&l.b);
   run(&l, 13, "Constant", "y", "value_string=text");
-  assert_int_equal(l.status, OQ_E_UNSUPPORTED);
+  assert_int_equal(l.status, OQ_OK);
+  assert_int_equal(l.out[0].dtype, OQ_DT_STRING);
+  assert_memory_equal(((const oq_text *)l.out[0].data)->p, "text", 4);
   build_close(&l.b);
   give(&l, OQ_DT_I64, 1, DIMS(2), shape);
   run(&l, 13, "ConstantOfShape", "y", "");

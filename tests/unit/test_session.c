@@ -193,7 +193,7 @@ static void inputs_are_checked(void **state) {
   in[0].dtype = OQ_DT_I32;
   refused(&f, in, 2, OQ_E_DATA, "input.dtype");
   in[0].dtype = OQ_DT_STRING;
-  refused(&f, in, 2, OQ_E_UNSUPPORTED, "input.dtype");
+  refused(&f, in, 2, OQ_E_DATA, "input.size");
   in[0] = f32(x, 2, 3);
   in[0].size--;
   refused(&f, in, 2, OQ_E_DATA, "input.size");
