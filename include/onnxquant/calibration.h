@@ -43,7 +43,9 @@ OQ_API void oq_stats_destroy(oq_stats *s);
  * feed values by name (those of oq_stats_wanted), finish each sample. */
 OQ_API oq_status oq_stats_create(oq_stats **out, oq_model *m,
                                  const oq_calibrate_options *opt);
-/* NULL-terminated names of float values to feed; borrowed. */
+/* NULL-terminated names of float values to feed; borrowed.  Of objects made for
+ * a model only those of its main graph: values of bodies (their names begin
+ * with the path of the body) can be fed, too, but need not be. */
 OQ_API const char *const *oq_stats_wanted(oq_stats *s, size_t *n);
 OQ_API oq_status oq_stats_feed(oq_stats *s, const char *value,
                                const oq_tensor_view *v);

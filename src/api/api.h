@@ -56,6 +56,7 @@ struct oq_stats {
   oq_arena *arena; /* descriptions */
   const oq_stats_info *info;
   const char **wanted; /* NULL-terminated; NULL until asked for */
+  size_t n_wanted;
 };
 
 /* Bytes of tensors that runs held at most. */

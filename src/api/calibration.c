@@ -1,6 +1,7 @@
 /* api/calibration.c - statistics: taken, fed, saved, loaded, merged. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -85,23 +86,35 @@ void oq_stats_destroy(oq_stats *s) {
   oq_alloc_put(&s->cx->alloc, s, sizeof *s);
 }
 
-static oq_status make_core(oq_stats_core **out, const oq_model *prepared,
+static oq_status make_core(oq_stats_core **out, const oq_observed *seen,
+                           const oq_model *prepared,
                            const oq_calibrate_options *opt) {
-  const oq_graph *g = prepared->ir->main;
   oq_context *cx = prepared->cx;
-  oq_observed seen;
   char hex[33];
 
   OQ_TRY(oq_model_digest(hex, prepared));
-  OQ_TRY(oq_calib_observed(&seen, g, cx->scratch, &cx->env));
-  const char **names = OQ_NEW_N(cx->scratch, const char *, seen.n);
-  if (!names) return oq_fail_memory(cx->diags);
-  for (uint32_t i = 0; i < seen.n; i++)
-    names[i] = oq_value_text(g, seen.values[i]);
-  if (oq_stats_core_create(out, names, seen.axes, seen.n, hex,
+  if (oq_stats_core_create(out, seen->keys, seen->axes, seen->n, hex,
                            opt->preprocessing ? opt->preprocessing : "",
                            opt->synthetic != 0, &cx->alloc) != OQ_OK)
     return oq_fail_memory(cx->diags);
+  return OQ_OK;
+}
+
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Another engine sees the values of the main graph only. */
+static oq_status list_wanted(oq_stats *s, const oq_observed *seen) {
+  const char **names =
+      OQ_NEW_N(s->arena, const char *, (size_t)seen->n_main + 1);
+
+  if (!names) return oq_fail_memory(s->cx->diags);
+  for (uint32_t i = 0; i < seen->n_main; i++)
+    names[i] = oq_stats_find(s->core, seen->keys[i])->name;
+  if (seen->n_main > 1) qsort(names, seen->n_main, sizeof *names, by_text);
+  s->wanted = names;
+  s->n_wanted = seen->n_main;
   return OQ_OK;
 }
 
@@ -110,10 +123,19 @@ static oq_status create(oq_stats **out, const oq_model *prepared,
   oq_context *cx = prepared->cx;
   const oq_mark mark = oq_arena_mark(cx->scratch);
   oq_stats_core *core = NULL;
-  oq_status s = make_core(&core, prepared, opt);
+  oq_stats *made = NULL;
+  oq_observed seen;
+  oq_status s =
+      oq_calib_observed(&seen, prepared->ir->main, cx->scratch, &cx->env);
 
+  if (s == OQ_OK) s = make_core(&core, &seen, prepared, opt);
+  if (s == OQ_OK) s = wrap(&made, cx, core);
+  if (s == OQ_OK) s = list_wanted(made, &seen);
   oq_arena_rewind(cx->scratch, mark);
-  if (s == OQ_OK) s = wrap(out, cx, core);
+  if (s == OQ_OK)
+    *out = made;
+  else
+    oq_stats_destroy(made);
   return s;
 }
 
@@ -169,8 +191,9 @@ const char *const *oq_stats_wanted(oq_stats *s, size_t *n) {
     for (uint32_t i = 0; i < s->core->n_entries; i++)
       names[i] = s->core->entries[i].name;
     s->wanted = names;
+    s->n_wanted = s->core->n_entries;
   }
-  if (n) *n = s->core->n_entries;
+  if (n) *n = s->n_wanted;
   return s->wanted;
 }
 

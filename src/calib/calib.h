@@ -124,21 +124,34 @@ oq_status oq_stats_encode(const oq_stats_core *s, struct oq_sink *to);
 oq_status oq_stats_decode(oq_stats_core **out, const uint8_t *p, size_t n,
                           oq_alloc *a, oq_diags *d);
 
+/* ---- keys.c ----------------------------------------------------------------
+ */
+/* The graphs of a model, and the name of each of their values in statistics:
+ * key[s][value id]; NULL for constants.  What a body reads of the graphs around
+ * it has its key there. */
+typedef struct oq_keyed {
+  const oq_scope *scope;
+  uint32_t n;
+  const char *const *const *key;
+} oq_keyed;
+oq_status oq_calib_keys(oq_keyed *out, oq_graph *main, oq_arena *a,
+                        const oq_env *e);
+
 /* ---- calib_run.c -----------------------------------------------------------
  */
-/* Float values of the main graph worth a record, as ids in step order: those
+/* Float values of a model worth a record, those of the main graph first: those
  * that an operator with quantization facts touches. */
 typedef struct oq_observed {
-  const oq_value_id *values;
+  const char *const *keys;
   const int32_t *axes; /* of the channels that a constant weight sums over */
-  uint32_t n;
+  uint32_t n, n_main;
 } oq_observed;
-oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
+oq_status oq_calib_observed(oq_observed *out, oq_graph *main, oq_arena *a,
                             const oq_env *e);
 
-/* Runs every sample of `src` through `g` and adds to `stats`.  `feed_types`:
- * see oq_plan_options. */
-oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
+/* Runs every sample of `src` through the model and adds to `stats`: of bodies
+ * every turn and every branch taken.  `feed_types`: see oq_plan_options. */
+oq_status oq_calib_run(oq_stats_core *stats, oq_graph *main,
                        const oq_source *src, const oq_type *const *feed_types,
                        const oq_env *e);
 

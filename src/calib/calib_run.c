@@ -32,8 +32,7 @@ static void find_axes(int32_t *axis, const oq_graph *g,
     const oq_node *n = &g->nodes[i];
 
     if (n->dead || !n->def || !n->def->quant.data_axis || n->n_in < 2 ||
-        !oq_value_ok(n->in[0]) || !oq_value_ok(n->in[1]) ||
-        g->values[n->in[1].i].kind != OQ_VALUE_CONST)
+        !oq_value_ok(n->in[0]) || !oq_graph_const(g, n->in[1]))
       continue;
     const oq_type *t = types[n->in[0].i];
     if (!t || !t->has_rank) continue;
@@ -44,33 +43,85 @@ static void find_axes(int32_t *axis, const oq_graph *g,
   }
 }
 
-oq_status oq_calib_observed(oq_observed *out, const oq_graph *g, oq_arena *a,
-                            const oq_env *e) {
-  const oq_type **types;
-  bool *wanted = OQ_NEW_N(a, bool, g->n_values);
-  oq_value_id *ids = OQ_NEW_N(a, oq_value_id, g->n_values);
-  int32_t *axis = OQ_NEW_N(a, int32_t, g->n_values);
-  int32_t *axes = OQ_NEW_N(a, int32_t, g->n_values);
+/* All graphs of a model, with tables by value id. */
+typedef struct observer {
+  oq_keyed keyed;
+  const oq_type *const **types;
+  bool **wanted;
+  int32_t **axis;
+} observer;
+
+/* A value of a graph around has its record there. */
+static void hand_up(const observer *o, uint32_t s) {
+  const oq_scope *scope = &o->keyed.scope[s];
+  const oq_graph *g = scope->graph;
+
+  for (uint32_t v = 0; v < g->n_values; v++) {
+    if (g->values[v].kind != OQ_VALUE_OUTER || !o->wanted[s][v]) continue;
+    const uint32_t of = g->outer_of[v].i;
+    const int32_t mine = o->axis[s][v];
+    int32_t *theirs = &o->axis[scope->up][of];
+
+    o->wanted[scope->up][of] = true;
+    if (mine != -1) *theirs = *theirs == -1 || *theirs == mine ? mine : -2;
+  }
+}
+
+static bool worth_a_record(const observer *o, uint32_t s, uint32_t v) {
+  const oq_value *value = &o->keyed.scope[s].graph->values[v];
+  const oq_type *t = o->types[s][v];
+
+  if (!o->wanted[s][v] ||
+      (value->kind != OQ_VALUE_INPUT && value->kind != OQ_VALUE_RESULT))
+    return false;
+  return !t || t->kind != OQ_TYPE_TENSOR || t->dtype == OQ_DT_F32 ||
+         t->dtype == OQ_DT_NONE;
+}
+
+static oq_status list_observed(const observer *o, oq_observed *out, oq_arena *a,
+                               const oq_env *e) {
+  size_t most = 0;
   uint32_t n = 0;
 
-  if (!wanted || !ids || !axis || !axes) return oq_fail_memory(e->diags);
-  OQ_TRY(oq_infer_types(&types, g, a, e));
-  mark(wanted, g);
-  find_axes(axis, g, types);
-  for (uint32_t v = 0; v < g->n_values; v++) {
-    const oq_value *value = &g->values[v];
-
-    if (!wanted[v] ||
-        (value->kind != OQ_VALUE_INPUT && value->kind != OQ_VALUE_RESULT))
-      continue;
-    if (types[v] && types[v]->kind == OQ_TYPE_TENSOR &&
-        types[v]->dtype != OQ_DT_F32 && types[v]->dtype != OQ_DT_NONE)
-      continue;
-    axes[n] = axis[v] < 0 ? -1 : axis[v];
-    ids[n++] = (oq_value_id){v};
+  for (uint32_t s = 0; s < o->keyed.n; s++)
+    most += o->keyed.scope[s].graph->n_values;
+  const char **keys = OQ_NEW_N(a, const char *, most);
+  int32_t *axes = OQ_NEW_N(a, int32_t, most);
+  if (!keys || !axes) return oq_fail_memory(e->diags);
+  for (uint32_t s = 0; s < o->keyed.n; s++) {
+    for (uint32_t v = 0; v < o->keyed.scope[s].graph->n_values; v++) {
+      if (!worth_a_record(o, s, v)) continue;
+      keys[n] = o->keyed.key[s][v];
+      axes[n++] = o->axis[s][v] < 0 ? -1 : o->axis[s][v];
+    }
+    if (s == 0) out->n_main = n;
   }
-  *out = (oq_observed){ids, axes, n};
+  out->keys = keys;
+  out->axes = axes;
+  out->n = n;
   return OQ_OK;
+}
+
+oq_status oq_calib_observed(oq_observed *out, oq_graph *main, oq_arena *a,
+                            const oq_env *e) {
+  observer o = {0};
+
+  OQ_TRY(oq_calib_keys(&o.keyed, main, a, e));
+  OQ_TRY(oq_infer_scopes(&o.types, o.keyed.scope, o.keyed.n, a, e));
+  o.wanted = OQ_NEW_N(a, bool *, o.keyed.n);
+  o.axis = OQ_NEW_N(a, int32_t *, o.keyed.n);
+  if (!o.wanted || !o.axis) return oq_fail_memory(e->diags);
+  for (uint32_t s = 0; s < o.keyed.n; s++) {
+    const oq_graph *g = o.keyed.scope[s].graph;
+
+    o.wanted[s] = OQ_NEW_N(a, bool, g->n_values);
+    o.axis[s] = OQ_NEW_N(a, int32_t, g->n_values);
+    if (!o.wanted[s] || !o.axis[s]) return oq_fail_memory(e->diags);
+    mark(o.wanted[s], g);
+    find_axes(o.axis[s], g, o.types[s]);
+  }
+  for (uint32_t s = o.keyed.n; s-- > 1;) hand_up(&o, s);
+  return list_observed(&o, out, a, e);
 }
 
 /* ---- running ----------------------------------------------------------------
@@ -80,10 +131,11 @@ typedef struct job {
   const oq_plan *plan;
   const oq_source *source;
   const oq_env *env;
-  oq_stats_core **stats;      /* one per worker, made on first use */
-  oq_session **sessions;      /* likewise */
-  oq_stats_entry ***entry_of; /* per worker: value id -> entry, or NULL */
-  oq_stats_core *shape;       /* names and header to copy */
+  oq_stats_core **stats; /* one per worker, made on first use */
+  oq_session **sessions; /* likewise */
+  oq_keyed keyed;
+  oq_stats_entry ****entry_of; /* [worker][scope][value id]; or NULL */
+  oq_stats_core *shape;        /* names and header to copy */
   const oq_value_id *feeds;
   uint32_t n_feeds;
   _Atomic uint64_t done;
@@ -94,13 +146,22 @@ typedef struct feeding {
   uint32_t worker;
 } feeding;
 
+static oq_stats_entry *entry_of(const feeding *f, const oq_graph *g,
+                                oq_value_id v) {
+  const oq_keyed *k = &f->job->keyed;
+
+  for (uint32_t s = 0; s < k->n; s++)
+    if (k->scope[s].graph == g) return f->job->entry_of[f->worker][s][v.i];
+  return NULL;
+}
+
 static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
                           const oq_ctensor *t) {
   const feeding *f = user;
 
-  if (g != f->job->graph || t->dtype != OQ_DT_F32) return OQ_OK;
+  if (t->dtype != OQ_DT_F32) return OQ_OK;
 
-  oq_stats_entry *e = f->job->entry_of[f->worker][v.i];
+  oq_stats_entry *e = entry_of(f, g, v);
 
   if (!e) return OQ_OK;
   return oq_stats_entry_feed(e, t, f->job->env->kernels,
@@ -125,11 +186,13 @@ static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {
                                 like->model_digest, like->preprocessing,
                                 like->synthetic, e->alloc));
   }
-  for (uint32_t v = 0; v < j->graph->n_values; v++)
-    if (j->graph->values[v].kind == OQ_VALUE_INPUT ||
-        j->graph->values[v].kind == OQ_VALUE_RESULT)
-      j->entry_of[w][v] =
-          oq_stats_find(j->stats[w], oq_value_text(j->graph, (oq_value_id){v}));
+  for (uint32_t k = 0; k < j->keyed.n; k++) {
+    const oq_graph *g = j->keyed.scope[k].graph;
+
+    for (uint32_t v = 0; v < g->n_values; v++)
+      if (g->values[v].kind != OQ_VALUE_OUTER && j->keyed.key[k][v])
+        j->entry_of[w][k][v] = oq_stats_find(j->stats[w], j->keyed.key[k][v]);
+  }
   return oq_session_create(&j->sessions[w], j->plan, e);
 }
 
@@ -191,12 +254,17 @@ static oq_status prepare(job *j) {
 
   j->stats = OQ_NEW_N(e->scratch, oq_stats_core *, threads);
   j->sessions = OQ_NEW_N(e->scratch, oq_session *, threads);
-  j->entry_of = OQ_NEW_N(e->scratch, oq_stats_entry **, threads);
+  j->entry_of = OQ_NEW_N(e->scratch, oq_stats_entry ***, threads);
   if (!j->stats || !j->sessions || !j->entry_of)
     return oq_fail_memory(e->diags);
   for (uint32_t w = 0; w < threads; w++) {
-    j->entry_of[w] = OQ_NEW_N(e->scratch, oq_stats_entry *, j->graph->n_values);
+    j->entry_of[w] = OQ_NEW_N(e->scratch, oq_stats_entry **, j->keyed.n);
     if (!j->entry_of[w]) return oq_fail_memory(e->diags);
+    for (uint32_t s = 0; s < j->keyed.n; s++) {
+      j->entry_of[w][s] = OQ_NEW_N(e->scratch, oq_stats_entry *,
+                                   j->keyed.scope[s].graph->n_values);
+      if (!j->entry_of[w][s]) return oq_fail_memory(e->diags);
+    }
   }
   return oq_graph_feeds(&j->feeds, &j->n_feeds, j->graph, e->scratch);
 }
@@ -218,17 +286,45 @@ static void release(job *j) {
     oq_stats_core_destroy(j->stats[w]);
 }
 
-/* The values with a record are what the run must compute; nothing else is. */
-static oq_status plan(oq_plan **out, const oq_graph *g,
+static bool has_records(const oq_keyed *k, uint32_t s,
+                        const oq_stats_core *stats) {
+  const oq_graph *g = k->scope[s].graph;
+
+  for (uint32_t v = 0; v < g->n_values; v++)
+    if (g->values[v].kind != OQ_VALUE_OUTER && k->key[s][v] &&
+        oq_stats_find(stats, k->key[s][v]))
+      return true;
+  return false;
+}
+
+/* Nodes of the main graph in whose bodies there is something to record. */
+static void mark_bodies(bool *needed, const oq_keyed *k,
+                        const oq_stats_core *stats) {
+  for (uint32_t s = 1; s < k->n; s++) {
+    uint32_t top = s;
+
+    while (k->scope[top].up != 0) top = k->scope[top].up;
+    if (!needed[k->scope[top].node.i] && has_records(k, s, stats))
+      needed[k->scope[top].node.i] = true;
+  }
+}
+
+/* The values with a record are what the run must compute, and the nodes around
+ * those in bodies; nothing else is. */
+static oq_status plan(oq_plan **out, const oq_keyed *k,
                       const oq_stats_core *stats,
                       const oq_type *const *feed_types, const oq_env *e) {
+  const oq_graph *g = k->scope[0].graph;
   oq_value_id *keep = OQ_NEW_N(e->scratch, oq_value_id, g->n_values);
+  bool *needed = OQ_NEW_N(e->scratch, bool, g->n_nodes);
   uint32_t n = 0;
 
-  if (!keep) return oq_fail_memory(e->diags);
+  if (!keep || !needed) return oq_fail_memory(e->diags);
+  mark_bodies(needed, k, stats);
   for (uint32_t v = 0; v < g->n_values; v++)
     if (g->values[v].kind == OQ_VALUE_RESULT &&
-        oq_stats_find(stats, oq_value_text(g, (oq_value_id){v})))
+        oq_node_ok(g->values[v].producer) &&
+        (needed[g->values[v].producer.i] || oq_stats_find(stats, k->key[0][v])))
       keep[n++] = (oq_value_id){v};
 
   const oq_plan_options opt = {
@@ -237,18 +333,19 @@ static oq_status plan(oq_plan **out, const oq_graph *g,
   return oq_plan_create(out, g, &opt, e);
 }
 
-oq_status oq_calib_run(oq_stats_core *stats, const oq_graph *g,
+oq_status oq_calib_run(oq_stats_core *stats, oq_graph *main,
                        const oq_source *src, const oq_type *const *feed_types,
                        const oq_env *e) {
   oq_plan *p = NULL;
-  job j = {.graph = g, .source = src, .env = e, .shape = stats};
+  job j = {.graph = main, .source = src, .env = e, .shape = stats};
   const oq_mark mark = oq_arena_mark(e->scratch);
 
   if (src->count == 0 || src->count > UINT32_MAX)
     return oq_fail(e->diags, OQ_E_DATA, "samples.count", NULL,
                    "%llu samples, expected 1 to 4294967295",
                    (unsigned long long)src->count);
-  oq_status s = plan(&p, g, stats, feed_types, e);
+  oq_status s = oq_calib_keys(&j.keyed, main, e->scratch, e);
+  if (s == OQ_OK) s = plan(&p, &j.keyed, stats, feed_types, e);
   j.plan = p;
   if (s == OQ_OK) s = prepare(&j);
   if (s == OQ_OK)

@@ -145,6 +145,13 @@ oq_value_id oq_graph_resolve(const oq_graph *g, oq_value_id v,
   return v;
 }
 
+const oq_const *oq_graph_const(const oq_graph *g, oq_value_id v) {
+  if (!oq_value_ok(v)) return NULL;
+  v = oq_graph_resolve(g, v, &g);
+  if (!oq_value_ok(v) || g->values[v.i].kind != OQ_VALUE_CONST) return NULL;
+  return g->values[v.i].konst;
+}
+
 oq_graph *oq_body_next(oq_body_iter *it) {
   for (; it->attr < it->node->n_attrs; it->attr++, it->i = 0) {
     const oq_attr *a = &it->node->attrs[it->attr];

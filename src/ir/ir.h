@@ -250,6 +250,9 @@ oq_status oq_graph_list_init(oq_graph *g, oq_value_id v);
 oq_status oq_graph_list_info(oq_graph *g, oq_value_id v);
 oq_status oq_graph_set_inputs(oq_graph *g, const oq_value_id *ids, uint32_t n);
 oq_status oq_graph_set_outputs(oq_graph *g, const oq_value_id *ids, uint32_t n);
+/* The initializer that `v` is, here or in a graph around; NULL if it is none.
+ */
+const oq_const *oq_graph_const(const oq_graph *g, oq_value_id v);
 /* Graph number i among the attributes of a node (bodies of If, Loop, ...) in
  * order; NULL behind the last. */
 oq_graph *oq_node_body(const oq_node *n, uint32_t i);
@@ -393,6 +396,17 @@ oq_status oq_walk_order(const oq_node_id **out, uint32_t *n, const oq_graph *g,
 /* Values of enclosing graphs that node `n` reads in its bodies. */
 oq_status oq_walk_captures(const oq_value_id **out, uint32_t *n,
                            const oq_graph *g, oq_node_id node, oq_arena *a);
+
+/* ---- scopes.c: the main graph and all bodies in use, each behind the one
+ * around it; bodies of one graph in the order of its nodes ---------------- */
+typedef struct oq_scope {
+  oq_graph *graph;
+  uint32_t up;      /* the scope around it; OQ_NONE: the main graph */
+  oq_node_id node;  /* in that one: whose body it is */
+  const char *path; /* "node/attribute/" of each level; "" of the main graph */
+} oq_scope;
+oq_status oq_walk_scopes(const oq_scope **out, uint32_t *n, oq_graph *main,
+                         oq_arena *a);
 
 /* ---- verify.c: every rule a graph must keep; after load, after every pass.
  * Goes on after the first breach; returns the status of the first. */

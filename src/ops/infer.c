@@ -372,16 +372,21 @@ static oq_status walk_all(walk *w) {
   return OQ_OK;
 }
 
-oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
-                         const oq_env *e) {
+static oq_status infer(const oq_type ***out, const oq_graph *g,
+                       const oq_type *const *around, oq_arena *a,
+                       const oq_env *e) {
   walk w = {.g = g, .a = a, .env = e, .quiet = *e};
   oq_status s;
 
   w.types = OQ_NEW_N(a, const oq_type *, g->n_values);
   w.known = OQ_NEW_N(a, const oq_ctensor *, g->n_values);
   if (w.types == NULL || w.known == NULL) return oq_fail_memory(e->diags);
-  for (uint32_t i = 0; i < g->n_values; i++)
+  for (uint32_t i = 0; i < g->n_values; i++) {
     w.types[i] = declared(g, (oq_value_id){i});
+    if (around != NULL && g->values[i].kind == OQ_VALUE_OUTER &&
+        around[g->outer_of[i].i] != NULL)
+      w.types[i] = around[g->outer_of[i].i];
+  }
   if (oq_diags_create(&w.rules, e->alloc) != OQ_OK)
     return oq_fail_memory(e->diags);
   w.quiet.diags = w.rules;
@@ -389,4 +394,40 @@ oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
   oq_diags_destroy(w.rules);
   if (s == OQ_OK) *out = w.types;
   return s;
+}
+
+oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
+                         const oq_env *e) {
+  return infer(out, g, NULL, a, e);
+}
+
+/* Of a body; what is found there is only told where it ends the work. */
+static oq_status infer_body(const oq_type ***out, const oq_graph *g,
+                            const oq_type *const *around, oq_arena *a,
+                            const oq_env *e) {
+  oq_env quiet = *e;
+
+  if (oq_diags_create(&quiet.diags, e->alloc) != OQ_OK)
+    return oq_fail_memory(e->diags);
+  const oq_status s = infer(out, g, around, a, &quiet);
+  if (s != OQ_OK) oq_diags_append(e->diags, quiet.diags);
+  oq_diags_destroy(quiet.diags);
+  return s;
+}
+
+oq_status oq_infer_scopes(const oq_type *const ***out, const oq_scope *scope,
+                          uint32_t n, oq_arena *a, const oq_env *e) {
+  const oq_type *const **all = OQ_NEW_N(a, const oq_type *const *, n);
+  const oq_type **types = NULL;
+
+  if (all == NULL) return oq_fail_memory(e->diags);
+  for (uint32_t i = 0; i < n; i++) {
+    if (scope[i].up == OQ_NONE)
+      OQ_TRY(oq_infer_types(&types, scope[i].graph, a, e));
+    else
+      OQ_TRY(infer_body(&types, scope[i].graph, all[scope[i].up], a, e));
+    all[i] = types;
+  }
+  *out = all;
+  return OQ_OK;
 }

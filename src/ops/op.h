@@ -281,6 +281,12 @@ oq_status oq_ops_bind_node(oq_graph *g, oq_node_id n, const oq_env *e);
 oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
                          const oq_env *e);
 
+/* The same for every graph of a model: (*out)[s][value id].  What a body reads
+ * of the graphs around it has the types found there.  Findings about bodies are
+ * dropped: which of them run is not known. */
+oq_status oq_infer_scopes(const oq_type *const ***out, const oq_scope *scope,
+                          uint32_t n, oq_arena *a, const oq_env *e);
+
 /* One node on known inputs (n_in of them, NULL = absent), without a session:
  * no bodies, no LATE outputs (OQ_E_UNSUPPORTED).  Outputs and all scratch in
  * `a`; an absent output has data NULL. */

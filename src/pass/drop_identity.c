@@ -318,17 +318,21 @@ static oq_status carry_out(dropper *d) {
   return OQ_OK;
 }
 
-oq_status oq_pass_drop_identity(oq_model_ir *m, const oq_pass_options *o,
-                                uint32_t *changed, const oq_env *e) {
-  dropper d = {.g = m->main, .env = e};
+static oq_status run_on_graph(oq_graph *g, uint32_t *changed, const oq_env *e) {
+  dropper d = {.g = g, .env = e};
   const oq_node_id *order;
   uint32_t n;
 
-  (void)o;
   OQ_TRY(make_tables(&d));
   OQ_TRY(oq_walk_order(&order, &n, d.g, e->scratch, e->diags));
   for (uint32_t i = 0; i < n; i++) consider(&d, order[i]);
   if (d.n > 0) OQ_TRY(carry_out(&d));
   *changed = d.n;
   return OQ_OK;
+}
+
+oq_status oq_pass_drop_identity(oq_model_ir *m, const oq_pass_options *o,
+                                uint32_t *changed, const oq_env *e) {
+  (void)o;
+  return oq_pass_each_graph(m, changed, run_on_graph, e);
 }

@@ -428,13 +428,11 @@ static oq_status fold(folder *f, oq_node_id id) {
   return compute(&c, f) ? carry_out(f, &c) : OQ_OK;
 }
 
-oq_status oq_pass_fold_batchnorm(oq_model_ir *m, const oq_pass_options *o,
-                                 uint32_t *changed, const oq_env *e) {
-  folder f = {.g = m->main, .env = e};
+static oq_status run_on_graph(oq_graph *g, uint32_t *changed, const oq_env *e) {
+  folder f = {.g = g, .env = e};
   const oq_node_id *order;
   uint32_t n;
 
-  (void)o;
   OQ_TRY(oq_pass_uses_take(&f.uses, f.g, e));
   OQ_TRY(oq_pass_types(&f.types, f.g, e->scratch, e));
   OQ_TRY(oq_walk_order(&order, &n, f.g, e->scratch, e->diags));
@@ -445,4 +443,10 @@ oq_status oq_pass_fold_batchnorm(oq_model_ir *m, const oq_pass_options *o,
   }
   *changed = f.n_changed;
   return OQ_OK;
+}
+
+oq_status oq_pass_fold_batchnorm(oq_model_ir *m, const oq_pass_options *o,
+                                 uint32_t *changed, const oq_env *e) {
+  (void)o;
+  return oq_pass_each_graph(m, changed, run_on_graph, e);
 }

@@ -210,12 +210,16 @@ static oq_status fold_graph(folder *f) {
   return s;
 }
 
-oq_status oq_pass_fold_constants(oq_model_ir *m, const oq_pass_options *o,
-                                 uint32_t *changed, const oq_env *e) {
-  folder f = {.g = m->main, .env = e};
+static oq_status run_on_graph(oq_graph *g, uint32_t *changed, const oq_env *e) {
+  folder f = {.g = g, .env = e};
 
-  (void)o;
   OQ_TRY(fold_graph(&f));
   *changed = f.n;
   return OQ_OK;
+}
+
+oq_status oq_pass_fold_constants(oq_model_ir *m, const oq_pass_options *o,
+                                 uint32_t *changed, const oq_env *e) {
+  (void)o;
+  return oq_pass_each_graph(m, changed, run_on_graph, e);
 }

@@ -210,11 +210,9 @@ static oq_status fold(folder *f, oq_node_id id) {
   return set_pads(f, id, sum, places, data);
 }
 
-oq_status oq_pass_fold_pad(oq_model_ir *m, const oq_pass_options *o,
-                           uint32_t *changed, const oq_env *e) {
-  folder f = {.g = m->main, .env = e};
+static oq_status run_on_graph(oq_graph *g, uint32_t *changed, const oq_env *e) {
+  folder f = {.g = g, .env = e};
 
-  (void)o;
   for (uint32_t i = 0; i < f.g->n_nodes; i++) {
     const oq_mark mark = oq_arena_mark(e->scratch);
     OQ_TRY(fold(&f, (oq_node_id){i}));
@@ -222,4 +220,10 @@ oq_status oq_pass_fold_pad(oq_model_ir *m, const oq_pass_options *o,
   }
   *changed = f.n_changed;
   return OQ_OK;
+}
+
+oq_status oq_pass_fold_pad(oq_model_ir *m, const oq_pass_options *o,
+                           uint32_t *changed, const oq_env *e) {
+  (void)o;
+  return oq_pass_each_graph(m, changed, run_on_graph, e);
 }

@@ -106,13 +106,21 @@ static oq_status run_list(unsigned flags, uint32_t *total, oq_model_ir *m,
 }
 
 /* Up to IR version 3 every initializer had to be listed as an input. */
-static void fix_ir_version(oq_model_ir *m) {
-  const oq_graph *const g = m->main;
+static oq_status fix_ir_version(oq_model_ir *m, const oq_env *e) {
+  const oq_scope *scope;
+  uint32_t n;
 
-  for (uint32_t i = 0; i < g->n_inits && m->ir_version < 4; i++) {
-    const oq_value *const v = oq_graph_value(g, g->inits[i]);
-    if (v->kind == OQ_VALUE_CONST && !v->also_input) m->ir_version = 4;
+  if (m->ir_version >= 4) return OQ_OK;
+  OQ_TRY(oq_walk_scopes(&scope, &n, m->main, e->scratch));
+  for (uint32_t s = 0; s < n; s++) {
+    const oq_graph *const g = scope[s].graph;
+
+    for (uint32_t i = 0; i < g->n_inits; i++) {
+      const oq_value *const v = oq_graph_value(g, g->inits[i]);
+      if (v->kind == OQ_VALUE_CONST && !v->also_input) m->ir_version = 4;
+    }
   }
+  return OQ_OK;
 }
 
 oq_status oq_passes_run(oq_model_ir *m, const oq_pass_options *o,
@@ -132,7 +140,7 @@ oq_status oq_passes_run(oq_model_ir *m, const oq_pass_options *o,
   OQ_TRY(run_list(0, &changed, m, o, r, e));
   for (r->rounds = 1; changed > 0 && r->rounds < MAX_ROUNDS; r->rounds++)
     OQ_TRY(run_list(OQ_PASS_REPEAT, &changed, m, o, r, e));
-  fix_ir_version(m);
+  OQ_TRY(fix_ir_version(m, e));
   r->opset_after = oq_ir_opset(m, (oq_name){0});
   return OQ_OK;
 }

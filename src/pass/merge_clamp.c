@@ -104,16 +104,11 @@ static oq_status merge(merger *m, oq_node_id last) {
   return oq_ops_bind_node(m->g, first, m->env); /* for the next in the row */
 }
 
-oq_status oq_pass_merge_clamp(oq_model_ir *m, const oq_pass_options *o,
-                              uint32_t *changed, const oq_env *e) {
-  merger c = {.g = m->main, .env = e};
+static oq_status run_on_graph(oq_graph *g, uint32_t *changed, const oq_env *e) {
+  merger c = {.g = g, .env = e};
   const oq_node_id *order;
   uint32_t n;
 
-  (void)o;
-  *changed = 0;
-  /* Before, the bounds of Clip were attributes. */
-  if (oq_ir_opset(m, (oq_name){0}) < 11) return OQ_OK;
   OQ_TRY(oq_pass_uses_take(&c.uses, c.g, e));
   OQ_TRY(oq_walk_order(&order, &n, c.g, e->scratch, e->diags));
   for (uint32_t i = 0; i < n; i++) {
@@ -123,4 +118,13 @@ oq_status oq_pass_merge_clamp(oq_model_ir *m, const oq_pass_options *o,
   }
   *changed = c.n_changed;
   return OQ_OK;
+}
+
+oq_status oq_pass_merge_clamp(oq_model_ir *m, const oq_pass_options *o,
+                              uint32_t *changed, const oq_env *e) {
+  (void)o;
+  *changed = 0;
+  /* Before, the bounds of Clip were attributes. */
+  if (oq_ir_opset(m, (oq_name){0}) < 11) return OQ_OK;
+  return oq_pass_each_graph(m, changed, run_on_graph, e);
 }

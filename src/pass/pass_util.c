@@ -57,6 +57,26 @@ bool oq_pass_is_alone(const oq_graph *g, const oq_pass_uses *u, oq_value_id v) {
   return v.i >= u->n || oq_pass_only_use(u, v, &use);
 }
 
+/* ---- graphs ---------------------------------------------------------------
+ */
+oq_status oq_pass_each_graph(oq_model_ir *m, uint32_t *changed,
+                             oq_pass_graph run, const oq_env *e) {
+  const oq_scope *scope;
+  uint32_t n, total = 0;
+
+  OQ_TRY(oq_walk_scopes(&scope, &n, m->main, e->scratch));
+  for (uint32_t i = 0; i < n; i++) {
+    const oq_mark mark = oq_arena_mark(e->scratch);
+    uint32_t here = 0;
+
+    OQ_TRY(run(scope[i].graph, &here, e));
+    total += here;
+    oq_arena_rewind(e->scratch, mark);
+  }
+  *changed = total;
+  return OQ_OK;
+}
+
 /* ---- attributes -----------------------------------------------------------
  */
 int64_t oq_pass_i64(const oq_graph *g, const oq_node *n, const char *name,

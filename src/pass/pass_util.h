@@ -12,6 +12,13 @@
 #include "pass/passes.def"
 #undef OQ_PASS
 
+/* A pass over the main graph and all bodies, one after the other: `run` counts
+ * what it changed in `g`. */
+typedef oq_status (*oq_pass_graph)(oq_graph *g, uint32_t *changed,
+                                   const oq_env *e);
+oq_status oq_pass_each_graph(oq_model_ir *m, uint32_t *changed,
+                             oq_pass_graph run, const oq_env *e);
+
 /* A living node of the default domain with this operator. */
 bool oq_pass_is(const oq_graph *g, const oq_node *n, const char *op);
 /* Value in input or output `i`; OQ_NONE if the node has none there. */

@@ -6,22 +6,40 @@
 
 typedef struct reporter {
   const oq_report_input *in;
+  const oq_placed *at; /* the graph that is reported now */
   const oq_graph *g;
   oq_arena *a;
   oq_quantize_report *out;
 } reporter;
 
+static const oq_stats_entry *entry_of(const reporter *r, oq_value_id v) {
+  return r->in->stats && r->at->keys[v.i]
+             ? oq_stats_find(r->in->stats, r->at->keys[v.i])
+             : NULL;
+}
+
 static bool shape_of(const reporter *r, oq_shape *out, oq_value_id v) {
-  const oq_stats_entry *e =
-      r->in->stats ? oq_stats_find(r->in->stats, oq_value_text(r->g, v)) : NULL;
+  const oq_stats_entry *e = entry_of(r, v);
 
   if (e && e->fed > 0 && e->shape.rank != OQ_NONE) {
     *out = e->shape;
     return true;
   }
   if (oq_value_is_const(r->g, v))
-    return oq_type_shape(out, r->g->values[v.i].konst->type);
-  return r->in->types[v.i] && oq_type_shape(out, r->in->types[v.i]);
+    return oq_type_shape(out, oq_graph_const(r->g, v)->type);
+  return r->at->types[v.i] && oq_type_shape(out, r->at->types[v.i]);
+}
+
+/* A body runs as often as its values were seen. */
+static uint64_t times_per_sample(const reporter *r, uint64_t macs,
+                                 oq_value_id v) {
+  const oq_stats_entry *e = entry_of(r, v);
+  uint64_t total;
+
+  if (!e || r->in->stats->n_samples == 0 ||
+      __builtin_mul_overflow(macs, e->fed, &total))
+    return macs;
+  return total / r->in->stats->n_samples;
 }
 
 #define MOST_INPUTS 4
@@ -34,7 +52,8 @@ static uint64_t macs_of(const reporter *r, const oq_node *n) {
   for (uint32_t i = 0; i < n->n_in && i < MOST_INPUTS; i++)
     if (oq_value_ok(n->in[i]) && shape_of(r, &in[i], n->in[i])) ptr[i] = &in[i];
   if (!ptr[0] || !ptr[1] || !shape_of(r, &out, n->out[0])) return 0;
-  return n->def->macs(n->params, ptr, &out);
+  const uint64_t once = n->def->macs(n->params, ptr, &out);
+  return r->at->up == OQ_NONE ? once : times_per_sample(r, once, n->out[0]);
 }
 
 static uint64_t weight_elements(const reporter *r, oq_node_id id) {
@@ -48,7 +67,7 @@ static uint64_t weight_elements(const reporter *r, oq_node_id id) {
     if (!oq_value_is_const(r->g, n->in[i]) ||
         oq_input_role(r->g, id, i) != OQ_ROLE_WEIGHT)
       continue;
-    if (oq_type_shape(&s, r->g->values[n->in[i].i].konst->type) &&
+    if (oq_type_shape(&s, oq_graph_const(r->g, n->in[i])->type) &&
         oq_shape_count(&count, &s) == OQ_OK)
       total += count;
   }
@@ -65,7 +84,7 @@ static void count_params(oq_node_report *out, const reporter *r,
     size_t count, bytes;
 
     if (!oq_value_is_const(r->g, n->in[i])) continue;
-    t = r->g->values[n->in[i].i].konst->type;
+    t = oq_graph_const(r->g, n->in[i])->type;
     if (!oq_type_shape(&s, t) || oq_shape_count(&count, &s) != OQ_OK ||
         oq_shape_bytes(&bytes, &s, (int32_t)t->dtype) != OQ_OK)
       continue;
@@ -78,19 +97,22 @@ static bool is_integer(oq_fate f) {
   return f == OQ_FATE_INTEGER || f == OQ_FATE_BIAS || f == OQ_FATE_ABSORBED;
 }
 
-static oq_status report_nodes(reporter *r) {
-  oq_node_report *nodes = OQ_NEW_N(r->a, oq_node_report, r->g->n_nodes);
+static const char *whole_name(const reporter *r, const char *name) {
+  return r->at->path[0] == '\0'
+             ? name
+             : oq_arena_format(r->a, "%s%s", r->at->path, name);
+}
 
-  if (!nodes) return OQ_E_MEMORY;
-  r->out->nodes = nodes;
+static oq_status report_nodes(reporter *r, oq_node_report *nodes) {
   for (uint32_t i = 0; i < r->g->n_nodes; i++) {
-    const oq_node_plan *plan = &r->in->placement->nodes[i];
+    const oq_node_plan *plan = &r->at->placement.nodes[i];
     const oq_node_id id = {i};
 
     if (r->g->nodes[i].dead) continue;
     oq_node_report *n = &nodes[r->out->n_nodes++];
 
-    n->name = oq_node_text(r->g, id);
+    n->name = whole_name(r, oq_node_text(r->g, id));
+    if (!n->name) return OQ_E_MEMORY;
     n->op = oq_node_op(r->g, id);
     n->eligible = plan->eligible;
     n->quantized = is_integer(plan->fate);
@@ -108,20 +130,16 @@ static oq_status report_nodes(reporter *r) {
   return OQ_OK;
 }
 
-static oq_status report_values(reporter *r) {
-  const oq_placement *p = r->in->placement;
-  uint32_t n = 0;
+static oq_status report_values(reporter *r, oq_value_report *values) {
+  const oq_placement *p = &r->at->placement;
 
-  for (uint32_t v = 0; v < r->g->n_values; v++) n += p->values[v].quantized;
-  oq_value_report *values = OQ_NEW_N(r->a, oq_value_report, n);
-  if (!values) return OQ_E_MEMORY;
-  r->out->values = values;
   for (uint32_t v = 0; v < r->g->n_values; v++) {
     if (!p->values[v].quantized) continue;
-    const oq_group_params *q = &r->in->params[p->values[v].group];
-    const char *name = oq_value_text(r->g, (oq_value_id){v});
-    const oq_stats_entry *e = oq_stats_find(r->in->stats, name);
+    const oq_group_params *q = &r->at->params[p->values[v].group];
+    const oq_stats_entry *e = entry_of(r, (oq_value_id){v});
+    const char *name = whole_name(r, oq_value_text(r->g, (oq_value_id){v}));
 
+    if (!name) return OQ_E_MEMORY;
     values[r->out->n_values++] = (oq_value_report){
         .name = name,
         .method = q->method,
@@ -138,15 +156,39 @@ static oq_status report_values(reporter *r) {
   return OQ_OK;
 }
 
+static oq_status report_all(reporter *r) {
+  const oq_report_input *in = r->in;
+  size_t n_nodes = 0, n_values = 0;
+
+  for (uint32_t s = 0; s < in->n_graphs; s++) {
+    const oq_graph *g = in->graphs[s].graph;
+
+    n_nodes += g->n_nodes;
+    for (uint32_t v = 0; v < g->n_values; v++)
+      n_values += in->graphs[s].placement.values[v].quantized;
+  }
+  oq_node_report *nodes = OQ_NEW_N(r->a, oq_node_report, n_nodes);
+  oq_value_report *values = OQ_NEW_N(r->a, oq_value_report, n_values);
+  if (!nodes || !values) return OQ_E_MEMORY;
+  r->out->nodes = nodes;
+  if (in->stats) r->out->values = values;
+  for (uint32_t s = 0; s < in->n_graphs; s++) {
+    r->at = &in->graphs[s];
+    r->g = r->at->graph;
+    OQ_TRY(report_nodes(r, nodes));
+    if (r->at->params) OQ_TRY(report_values(r, values));
+  }
+  return OQ_OK;
+}
+
 oq_status oq_report_make(oq_quantize_report **out, const oq_report_input *in,
                          oq_arena *a, oq_diags *d) {
-  reporter r = {in, in->graph, a, OQ_NEW(a, oq_quantize_report)};
+  reporter r = {.in = in, .a = a, .out = OQ_NEW(a, oq_quantize_report)};
 
   if (!r.out) return oq_fail_memory(d);
   r.out->target = in->profile->name;
   r.out->samples = in->stats ? in->stats->n_samples : 0;
-  if (report_nodes(&r) != OQ_OK) return oq_fail_memory(d);
-  if (in->params && report_values(&r) != OQ_OK) return oq_fail_memory(d);
+  if (report_all(&r) != OQ_OK) return oq_fail_memory(d);
   *out = r.out;
   return OQ_OK;
 }

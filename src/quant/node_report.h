@@ -6,11 +6,9 @@
 #include "quant/quant.h"
 
 typedef struct oq_report_input {
-  const oq_graph *graph; /* before rewriting */
-  const oq_placement *placement;
-  const oq_group_params *params; /* NULL: plan only */
-  const oq_stats_core *stats;    /* NULL: plan only */
-  const oq_type *const *types;
+  const oq_placed *graphs; /* before rewriting */
+  uint32_t n_graphs;
+  const oq_stats_core *stats; /* NULL: plan only */
   const oq_profile *profile;
   const oq_quant_type *activation;
 } oq_report_input;

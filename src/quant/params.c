@@ -8,6 +8,7 @@
 typedef struct job {
   const oq_placement *placement;
   const oq_graph *graph;
+  const char *const *keys;
   const oq_stats_core *stats;
   const oq_quant_type *type;
   const oq_range_method *method;
@@ -25,8 +26,9 @@ static double sqnr(const oq_record *r, const oq_quant_type *t, oq_range range) {
 static oq_status task(void *user, uint32_t i, oq_worker *w) {
   const job *j = user;
   const oq_group_plan *g = &j->placement->groups[i];
-  const oq_stats_entry *e =
-      oq_stats_find(j->stats, oq_value_text(j->graph, g->source));
+  const char *name =
+      j->keys ? j->keys[g->source.i] : oq_value_text(j->graph, g->source);
+  const oq_stats_entry *e = name ? oq_stats_find(j->stats, name) : NULL;
   oq_group_params *out = &j->out[i];
 
   if (!e || !oq_record_usable(&e->record))
@@ -46,12 +48,13 @@ static oq_status task(void *user, uint32_t i, oq_worker *w) {
 }
 
 oq_status oq_params_choose(oq_group_params **out, const oq_placement *p,
-                           const oq_graph *g, const oq_stats_core *stats,
+                           const oq_graph *g, const char *const *keys,
+                           const oq_stats_core *stats,
                            const oq_quant_type *type,
                            const oq_range_method *method,
                            const oq_range_options *opt, oq_arena *a,
                            const oq_env *e) {
-  job j = {p, g, stats, type, method, opt, NULL};
+  job j = {p, g, keys, stats, type, method, opt, NULL};
 
   j.out = OQ_NEW_N(a, oq_group_params, p->n_groups);
   if (!j.out) return oq_fail_memory(e->diags);
@@ -97,28 +100,44 @@ static void apply(oq_group_params *p, const oq_override *o,
   p->sqnr_db = NAN;
 }
 
-oq_status oq_params_override(oq_group_params *params, const oq_placement *p,
-                             const oq_graph *g, const oq_quant_type *type,
+/* The quantized value that is called so. */
+static bool find_value(const oq_placed *graphs, uint32_t n, const char *name,
+                       uint32_t *graph, uint32_t *value) {
+  for (uint32_t s = 0; s < n; s++) {
+    const oq_placed *at = &graphs[s];
+
+    for (uint32_t v = 0; v < at->graph->n_values; v++) {
+      if (at->graph->values[v].kind == OQ_VALUE_OUTER || !at->keys[v] ||
+          !at->placement.values[v].quantized || strcmp(at->keys[v], name) != 0)
+        continue;
+      *graph = s;
+      *value = v;
+      return true;
+    }
+  }
+  return false;
+}
+
+oq_status oq_params_override(const oq_placed *graphs, uint32_t n_graphs,
+                             const oq_quant_type *type,
                              const oq_override *overrides, size_t n,
                              const oq_env *e) {
   for (size_t i = 0; i < n; i++) {
     const oq_override *o = &overrides[i];
-    oq_name name;
-    oq_value_id v = {OQ_NONE};
+    uint32_t s, v;
 
     if (!o->value) return OQ_E_ARGUMENT;
     const char *why = wrong(o, type);
     if (why) return refuse(e, o, why);
-    if (oq_names_find(g->model->names, &name, o->value, strlen(o->value)))
-      v = oq_graph_find_value(g, name);
-    if (!oq_value_ok(v) || !p->values[v.i].quantized)
+    if (!find_value(graphs, n_graphs, o->value, &s, &v))
       return refuse(e, o, "no quantized value has that name");
 
-    oq_group_params *params_of = &params[p->values[v.i].group];
-    const oq_range was = params_of->range;
-    apply(params_of, o, type);
-    if (p->values[v.i].clamped &&
-        (params_of->range.lo < fmin(was.lo, 0) || params_of->range.hi > was.hi))
+    const oq_value_plan *plan = &graphs[s].placement.values[v];
+    oq_group_params *params = &graphs[s].params[plan->group];
+    const oq_range was = params->range;
+    apply(params, o, type);
+    if (plan->clamped &&
+        (params->range.lo < fmin(was.lo, 0) || params->range.hi > was.hi))
       return refuse(e, o,
                     "the range is wider than that of the Relu or Clip "
                     "that the quantization stands for");

@@ -36,7 +36,7 @@ oq_role oq_input_role(const oq_graph *g, oq_node_id n, uint32_t slot) {
 }
 
 bool oq_value_is_const(const oq_graph *g, oq_value_id v) {
-  return oq_value_ok(v) && g->values[v.i].kind == OQ_VALUE_CONST;
+  return oq_graph_const(g, v) != NULL;
 }
 
 int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank) {
@@ -47,12 +47,23 @@ int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank) {
   return f->weight_axis == OQ_AXIS_LAST ? (int32_t)rank - 1 : f->weight_axis;
 }
 
-static oq_quant_class class_of(const placer *p, oq_node_id n) {
-  const oq_node *node = oq_graph_node(p->g, n);
+oq_quant_class oq_class_of(const oq_graph *g, oq_node_id n) {
+  const oq_node *node = oq_graph_node(g, n);
 
   if (!node->def) return OQ_Q_OPAQUE;
   return node->def->quant.refine ? node->def->quant.refine(node->params)
                                  : node->def->quant.cls;
+}
+
+static oq_quant_class class_of(const placer *p, oq_node_id n) {
+  return oq_class_of(p->g, n);
+}
+
+/* What is known of the values of v; NULL: nothing. */
+static const oq_stats_entry *entry_of(const placer *p, oq_value_id v) {
+  const char *key = p->in->keys ? p->in->keys[v.i] : oq_value_text(p->g, v);
+
+  return p->in->stats && key ? oq_stats_find(p->in->stats, key) : NULL;
 }
 
 static bool is_linear(const placer *p, oq_node_id n) {
@@ -80,13 +91,27 @@ static bool listed(const char *const *globs, const char *name) {
   return false;
 }
 
+/* By its name alone or, in a body, by that behind the path of the body. */
+static bool named(const placer *p, const char *const *globs, oq_node_id n) {
+  const char *name = oq_node_text(p->g, n);
+  const oq_mark mark = oq_arena_mark(p->in->env->scratch);
+  const char *whole;
+  bool is;
+
+  if (listed(globs, name) || !p->in->path) return listed(globs, name);
+  whole = oq_arena_format(p->in->env->scratch, "%s%s", p->in->path, name);
+  is = whole && listed(globs, whole);
+  oq_arena_rewind(p->in->env->scratch, mark);
+  return is;
+}
+
 static const char *user_says_no(const placer *p, oq_node_id n) {
   const oq_quantize_options *o = p->in->options;
-  const char *name = oq_node_text(p->g, n), *op = oq_node_op(p->g, n);
+  const char *op = oq_node_op(p->g, n);
 
-  if (listed(o->exclude, name)) return "excluded by name";
+  if (named(p, o->exclude, n)) return "excluded by name";
   if (listed(o->exclude_op, op)) return "excluded by operator";
-  if (o->only && !listed(o->only, name)) return "not among the chosen names";
+  if (o->only && !named(p, o->only, n)) return "not among the chosen names";
   if (o->only_op && !listed(o->only_op, op))
     return "not among the chosen operators";
   return NULL;
@@ -104,7 +129,7 @@ static bool is_f32(const placer *p, oq_value_id v) {
 static bool has_range(const placer *p, oq_value_id v) {
   if (!p->in->stats) return true;
 
-  const oq_stats_entry *e = oq_stats_find(p->in->stats, oq_value_text(p->g, v));
+  const oq_stats_entry *e = entry_of(p, v);
   return e && oq_record_usable(&e->record);
 }
 
@@ -155,7 +180,7 @@ static const char *bad_constants(const placer *p, oq_node_id n) {
     float *max;
     uint32_t count;
 
-    if (oq_const_view(&t, p->g->values[node->in[i].i].konst,
+    if (oq_const_view(&t, oq_graph_const(p->g, node->in[i]),
                       p->in->env->scratch, NULL) != OQ_OK ||
         oq_weight_absmax(&max, &count, &t, -1, p->in->env->scratch) != OQ_OK)
       why = "a constant of it is not finite";
@@ -176,7 +201,10 @@ static const char *refusal(const placer *p, oq_node_id n, oq_node_plan *plan) {
   plan->rule =
       oq_profile_rule_find(p->in->profile, oq_names_text(names, node->domain),
                            oq_names_text(names, node->op));
-  if (!plan->rule) return p->in->profile->no_rule;
+  if (!plan->rule) {
+    why = oq_profile_reason(p->in->profile, oq_node_op(p->g, n));
+    return why ? why : p->in->profile->no_rule;
+  }
   if (plan->rule->min_opset > oq_ir_opset(p->g->model, node->domain))
     return "its opset is too old for integers";
   if (cls == OQ_Q_LINEAR && !plan->rule->dynamic_weight &&
@@ -208,18 +236,20 @@ static void judge(placer *p) {
 /* keep_first / keep_last count linear nodes in execution order. */
 static void keep_ends(placer *p) {
   const oq_quantize_options *o = p->in->options;
-  uint32_t n = 0, at = 0;
+  const uint32_t *numbers = p->in->linear_at;
+  uint32_t n = 0, next = 0;
 
   for (uint32_t i = 0; i < p->n_order; i++) n += is_linear(p, p->order[i]);
+  if (numbers) n = p->in->n_linear;
   for (uint32_t i = 0; i < p->n_order; i++) {
     oq_node_plan *plan = plan_of(p, p->order[i]);
 
     if (!is_linear(p, p->order[i])) continue;
+    const uint32_t at = numbers ? numbers[p->order[i].i] : next++;
     if (at < o->keep_first || n - at <= o->keep_last) {
       plan->fate = OQ_FATE_FLOAT;
       plan->why = "kept float at an end of the network";
     }
-    at++;
   }
 }
 
@@ -337,7 +367,7 @@ static bool adds_vector(const placer *p, oq_node_id add, uint32_t data_slot,
   const oq_value_id c = node->in[1 - data_slot];
   if (!oq_value_is_const(p->g, c) || !is_f32(p, c)) return false;
 
-  const oq_type *t = p->g->values[c.i].konst->type;
+  const oq_type *t = oq_graph_const(p->g, c)->type;
   int64_t count = 1;
 
   if (t->rank == 0 || t->rank > (rank > 0 ? rank : 1)) return false;
@@ -356,7 +386,7 @@ static void pair_bias(placer *p, oq_node_id n) {
   if (user_says_no(p, use.node) || bad_constants(p, use.node)) return;
   if (!oq_value_is_const(p->g, node->in[1])) return;
 
-  const oq_type *w = p->g->values[node->in[1].i].konst->type;
+  const oq_type *w = oq_graph_const(p->g, node->in[1])->type;
   const oq_type *x = p->in->types[node->in[0].i];
 
   if (w->rank != 2 || !adds_vector(p, use.node, use.slot, w->dim[1].size,
@@ -505,8 +535,7 @@ static bool inputs_ready(const placer *p, oq_node_id n,
 }
 
 static uint64_t elements(const placer *p, oq_value_id v) {
-  const oq_stats_entry *e =
-      p->in->stats ? oq_stats_find(p->in->stats, oq_value_text(p->g, v)) : NULL;
+  const oq_stats_entry *e = entry_of(p, v);
   size_t n;
 
   if (!e || e->shape.rank == OQ_NONE || oq_shape_count(&n, &e->shape) != OQ_OK)
@@ -595,7 +624,7 @@ static oq_node_id addition_behind(const placer *p, oq_node_id n) {
       strcmp(oq_node_op(p->g, use.node), rule->bias_op) != 0 ||
       plan_of(p, use.node)->fate != OQ_FATE_FLOAT)
     return none;
-  const oq_type *w = p->g->values[node->in[1].i].konst->type;
+  const oq_type *w = oq_graph_const(p->g, node->in[1])->type;
 
   return w->rank == 2 && adds_vector(p, use.node, use.slot, w->dim[1].size, 0)
              ? use.node
@@ -730,9 +759,7 @@ static void place_inputs(placer *p, oq_node_id n) {
 /* May v have a grid made for the values of `of`?  If its own stands for clamps,
  * only where that one ends inside their bounds. */
 static bool clamps_allow(const placer *p, oq_value_id v, oq_value_id of) {
-  const oq_stats_entry *e =
-      p->in->stats ? oq_stats_find(p->in->stats, oq_value_text(p->g, of))
-                   : NULL;
+  const oq_stats_entry *e = entry_of(p, of);
   double lo, hi;
 
   for (; p->g->values[v.i].kind == OQ_VALUE_RESULT;) {

@@ -37,3 +37,9 @@ const oq_profile_clamp *oq_profile_clamp_find(const oq_profile *p,
       return &p->clamps[i];
   return NULL;
 }
+
+const char *oq_profile_reason(const oq_profile *p, const char *op) {
+  for (const char *const(*r)[2] = p->reasons; r && (*r)[0]; r++)
+    if (strcmp((*r)[0], op) == 0) return (*r)[1];
+  return NULL;
+}

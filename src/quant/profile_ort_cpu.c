@@ -91,7 +91,7 @@ static const char *matmul(const oq_graph *g, oq_node_id n,
  * 0.40..0.54, of 144 0.79.  Besides, the layer's input needs no Q then. */
 static const char *conv_slower(const oq_graph *g, oq_node_id n) {
   const oq_type *w =
-      g->values[oq_graph_node(g, n)->in[1].i].konst->type; /* [M, C/g, ...] */
+      oq_graph_const(g, oq_graph_node(g, n)->in[1])->type; /* [M, C/g, ...] */
   int64_t terms = w->dim[1].size;                          /* of one sum */
 
   for (uint32_t i = 2; i < w->rank; i++) terms *= w->dim[i].size;
@@ -154,7 +154,7 @@ static bool scalar_input(double *out, const oq_graph *g, oq_node_id n,
   if (!has_input(g, n, slot)) return true; /* keeps the default */
   const oq_value_id v = oq_graph_node(g, n)->in[slot];
   if (!oq_value_is_const(g, v)) return false;
-  if (oq_const_view(&t, g->values[v.i].konst, scratch, NULL) != OQ_OK ||
+  if (oq_const_view(&t, oq_graph_const(g, v), scratch, NULL) != OQ_OK ||
       oq_tensor_count(&t) != 1)
     return false;
   *out = oq_element_f64(&t, 0);
@@ -238,6 +238,19 @@ static const char *const quantized_ops[] = {"QLinearConv",
                                             "DynamicQuantizeLinear",
                                             NULL};
 
+/* DynamicQuantizeLSTM is the only recurrent integer kernel of the provider. */
+static const char *const reasons[][2] = {
+    {"LSTM",
+     "onnxruntime has a kernel for its int8 weights only with dynamic "
+     "quantization, which is planned"},
+    {"GRU",
+     "onnxruntime has no integer kernel for it; weight-only "
+     "quantization is planned"},
+    {"RNN",
+     "onnxruntime has no integer kernel for it; weight-only "
+     "quantization is planned"},
+    {NULL, NULL}};
+
 const oq_profile oq_profile_ort_cpu = {
     .name = "ort-cpu",
     .about = "onnxruntime on x86-64 CPUs: uint8 activations, int8 weights",
@@ -250,6 +263,7 @@ const oq_profile oq_profile_ort_cpu = {
     .per_channel = true,
     .requantizes_float = true,
     .no_rule = "onnxruntime has no integer kernel for it",
+    .reasons = reasons,
     .rules = rules,
     .n_rules = sizeof rules / sizeof rules[0],
     .clamps = clamps,

@@ -104,6 +104,8 @@ typedef struct oq_profile {
   bool requantizes_float;
   /* Reason why an operator without a rule stays float. */
   const char *no_rule;
+  /* Of some there is more to say: pairs of operator and reason, NULL-ended. */
+  const char *const (*reasons)[2];
   const oq_profile_rule *rules;
   uint32_t n_rules;
   const oq_profile_clamp *clamps;
@@ -116,6 +118,9 @@ const oq_profile *oq_profile_find(const char *name);
 const oq_profile *const *oq_profiles(uint32_t *n);
 const oq_profile_rule *oq_profile_rule_find(const oq_profile *p,
                                             const char *domain, const char *op);
+/* Why an operator without a rule stays float, if there is more to say than of
+ * any; else NULL. */
+const char *oq_profile_reason(const oq_profile *p, const char *op);
 const oq_profile_clamp *oq_profile_clamp_find(const oq_profile *p,
                                               const char *domain,
                                               const char *op);
@@ -169,16 +174,40 @@ typedef struct oq_place_input {
   const oq_quantize_options *options;
   const oq_stats_core *stats;  /* NULL: assume that every value has a range */
   const oq_type *const *types; /* by value id; NULL = unknown */
-  bool symmetric_activations;  /* then no clamp is redundant below 0 */
+  const char *const *keys;     /* of values in `stats`; NULL: their names */
+  const char *path; /* of a body: before the names of its nodes; NULL = "" */
+  const uint32_t *linear_at; /* see oq_linear_numbers; NULL: no bodies */
+  uint32_t n_linear;
+  bool symmetric_activations; /* then no clamp is redundant below 0 */
   oq_arena *arena;
   const oq_env *env;
 } oq_place_input;
 oq_status oq_place(oq_placement *out, const oq_place_input *in);
 
-/* Facts about one input of a node. */
+/* Facts about a node, and about one input of it.  Constants of the graphs
+ * around a body are constants there, too. */
+oq_quant_class oq_class_of(const oq_graph *g, oq_node_id n);
 oq_role oq_input_role(const oq_graph *g, oq_node_id n, uint32_t slot);
 bool oq_value_is_const(const oq_graph *g, oq_value_id v);
 int32_t oq_weight_axis(const oq_graph *g, oq_node_id n, uint32_t rank);
+
+/* One graph of a model with all that is decided about it. */
+typedef struct oq_placed {
+  oq_graph *graph;
+  const char *path; /* see oq_scope */
+  uint32_t up;      /* the graph around it; OQ_NONE: the main graph */
+  const oq_type *const *types;
+  const char *const *keys;
+  oq_placement placement;
+  struct oq_group_params *params; /* NULL: plan only */
+} oq_placed;
+
+/* ---- bodies.c ---------------------------------------------------------- */
+/* (*at)[s][node id]: linear nodes that come before a node, those in bodies
+ * counted where the node with the bodies stands. */
+oq_status oq_linear_numbers(const uint32_t *const **at, uint32_t *total,
+                            const oq_scope *scope, uint32_t n, oq_arena *a,
+                            const oq_env *e);
 
 /* ---- quantizer.c: parameters and rewriting ---------------------------- */
 typedef struct oq_quant_report {

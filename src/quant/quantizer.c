@@ -9,7 +9,6 @@
 
 typedef struct quantizer {
   oq_model_ir *m;
-  oq_graph *g;
   const oq_stats_core *stats;
   const oq_quantize_options *opt;
   const oq_env *env;
@@ -17,9 +16,10 @@ typedef struct quantizer {
   const oq_profile *profile;
   const oq_range_method *method;
   oq_quant_type activation, weight;
-  const oq_type **types;
-  oq_placement placement;
-  oq_group_params *params;
+  oq_placed *graphs; /* the main graph first */
+  uint32_t n_graphs;
+  const uint32_t *const *linear_at;
+  uint32_t n_linear;
   oq_quantize_report *report;
 } quantizer;
 
@@ -71,17 +71,16 @@ static bool names_op(const char *const *list, const char *op) {
   return false;
 }
 
-static oq_status refuse_quantized(const quantizer *q) {
-  if (q->opt->allow_partial) return OQ_OK;
-  for (uint32_t i = 0; i < q->g->n_nodes; i++) {
-    const oq_node *n = &q->g->nodes[i];
-    const char *op = oq_node_op(q->g, (oq_node_id){i});
+static oq_status refuse_quantized(const quantizer *q, const oq_graph *g) {
+  for (uint32_t i = 0; i < g->n_nodes; i++) {
+    const oq_node *n = &g->nodes[i];
+    const char *op = oq_node_op(g, (oq_node_id){i});
 
     if (n->dead) continue;
     if (!(n->def && (n->def->flags & OQ_OP_QUANTIZED)) &&
         !names_op(q->profile->quantized_ops, op))
       continue;
-    oq_where w = oq_node_where(q->g, (oq_node_id){i});
+    oq_where w = oq_node_where(g, (oq_node_id){i});
     w.hint = "--allow-partial quantizes the rest";
     return oq_fail(q->env->diags, OQ_E_UNSUPPORTED, "model.quantized", &w,
                    "the model is quantized already");
@@ -89,17 +88,25 @@ static oq_status refuse_quantized(const quantizer *q) {
   return OQ_OK;
 }
 
-/* The commonest reason among nodes that could matter. */
+/* The reason of the first node that could matter. */
 static const char *main_reason(const quantizer *q) {
-  const char *why = "it has no layer that the target runs on integers";
+  const char *recurrent = NULL;
 
-  for (uint32_t i = 0; i < q->g->n_nodes; i++) {
-    const oq_op_def *def = q->g->nodes[i].def;
+  for (uint32_t s = 0; s < q->n_graphs; s++) {
+    const oq_graph *g = q->graphs[s].graph;
 
-    if (!q->g->nodes[i].dead && def && def->quant.cls == OQ_Q_LINEAR)
-      return q->placement.nodes[i].why;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+      const oq_op_def *def = g->nodes[i].def;
+      const char *why = q->graphs[s].placement.nodes[i].why;
+
+      if (g->nodes[i].dead || !def) continue;
+      if (def->quant.cls == OQ_Q_LINEAR) return why;
+      if (oq_profile_reason(q->profile, oq_node_op(g, (oq_node_id){i})))
+        recurrent = why;
+    }
   }
-  return why;
+  return recurrent ? recurrent
+                   : "it has no layer that the target runs on integers";
 }
 
 static oq_status refuse_nothing(const quantizer *q) {
@@ -122,38 +129,66 @@ static oq_status refuse_old(const quantizer *q) {
 }
 
 /* ---- steps ------------------------------------------------------------ */
-static oq_status place(quantizer *q) {
+static oq_status list_graphs(quantizer *q) {
+  const oq_type *const **types;
+  oq_keyed k;
+
+  OQ_TRY(oq_calib_keys(&k, q->m->main, q->arena, q->env));
+  OQ_TRY(oq_infer_scopes(&types, k.scope, k.n, q->arena, q->env));
+  OQ_TRY(oq_linear_numbers(&q->linear_at, &q->n_linear, k.scope, k.n, q->arena,
+                           q->env));
+  q->graphs = OQ_NEW_N(q->arena, oq_placed, k.n);
+  if (!q->graphs) return oq_fail_memory(q->env->diags);
+  for (uint32_t s = 0; s < k.n; s++)
+    q->graphs[s] = (oq_placed){.graph = k.scope[s].graph,
+                               .path = k.scope[s].path,
+                               .up = k.scope[s].up,
+                               .types = types[s],
+                               .keys = k.key[s]};
+  q->n_graphs = k.n;
+  return OQ_OK;
+}
+
+static oq_status place(quantizer *q, uint32_t s) {
+  oq_placed *at = &q->graphs[s];
   const oq_place_input in = {
-      .graph = q->g,
+      .graph = at->graph,
       .profile = q->profile,
       .options = q->opt,
       .stats = q->stats,
-      .types = q->types,
+      .types = at->types,
+      .keys = at->keys,
+      .path = s > 0 ? at->path : NULL,
+      .linear_at = q->linear_at[s],
+      .n_linear = q->n_linear,
       .symmetric_activations = q->activation.symmetric,
       .arena = q->arena,
       .env = q->env,
   };
 
-  return oq_place(&q->placement, &in);
+  return oq_place(&at->placement, &in);
 }
 
 static oq_status choose_ranges(quantizer *q) {
   const oq_range_options o = {
       .percentile = q->opt->percentile > 0 ? q->opt->percentile : 99.99};
 
-  OQ_TRY(oq_params_choose(&q->params, &q->placement, q->g, q->stats,
-                          &q->activation, q->method, &o, q->arena, q->env));
-  return oq_params_override(q->params, &q->placement, q->g, &q->activation,
+  for (uint32_t s = 0; s < q->n_graphs; s++) {
+    oq_placed *at = &q->graphs[s];
+
+    OQ_TRY(oq_params_choose(&at->params, &at->placement, at->graph, at->keys,
+                            q->stats, &q->activation, q->method, &o, q->arena,
+                            q->env));
+  }
+  return oq_params_override(q->graphs, q->n_graphs, &q->activation,
                             q->opt->overrides, q->opt->n_overrides, q->env);
 }
 
 static oq_status report(quantizer *q) {
   const oq_report_input in = {
-      .graph = q->g,
-      .placement = &q->placement,
-      .params = q->params,
+      .graphs = q->graphs,
+      .n_graphs = q->n_graphs,
       .stats = q->stats,
-      .types = q->types,
       .profile = q->profile,
       .activation = &q->activation,
   };
@@ -163,12 +198,10 @@ static oq_status report(quantizer *q) {
 
 static oq_status rewrite(quantizer *q) {
   const oq_rewrite_input in = {
-      .graph = q->g,
-      .placement = &q->placement,
-      .params = q->params,
+      .graphs = q->graphs,
+      .n_graphs = q->n_graphs,
       .activation = &q->activation,
       .weight = &q->weight,
-      .types = q->types,
       .stats = q->stats,
       .correct_bias = q->opt->keep_biases == 0,
       .per_channel = q->profile->per_channel && !q->opt->per_tensor,
@@ -189,10 +222,11 @@ static oq_status rewrite(quantizer *q) {
 static oq_status run(quantizer *q) {
   OQ_TRY(choose_names(q));
   OQ_TRY(choose_types(q));
-  OQ_TRY(refuse_quantized(q));
+  OQ_TRY(list_graphs(q));
+  for (uint32_t s = 0; s < q->n_graphs && !q->opt->allow_partial; s++)
+    OQ_TRY(refuse_quantized(q, q->graphs[s].graph));
   OQ_TRY(refuse_old(q));
-  OQ_TRY(oq_infer_types(&q->types, q->g, q->arena, q->env));
-  OQ_TRY(place(q));
+  for (uint32_t s = 0; s < q->n_graphs; s++) OQ_TRY(place(q, s));
   if (q->stats) OQ_TRY(choose_ranges(q));
   OQ_TRY(report(q));
   if (!q->stats) return OQ_OK;
@@ -203,7 +237,7 @@ static oq_status run(quantizer *q) {
 oq_status oq_quantize_ir(oq_model_ir *m, const oq_quantize_report **out,
                          const oq_stats_core *stats,
                          const oq_quantize_options *opt, const oq_env *e) {
-  quantizer q = {.m = m, .g = m->main, .stats = stats, .opt = opt, .env = e};
+  quantizer q = {.m = m, .stats = stats, .opt = opt, .env = e};
 
   if (oq_arena_create(&q.arena, e->alloc, 0) != OQ_OK)
     return oq_fail_memory(e->diags);

@@ -14,9 +14,22 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/vec.h"
+
+/* The integers of a constant, in the graph that has the constant: a runtime
+ * sees through to initializers of graphs around a body, but not to what nodes
+ * make there, so that every graph has a DQ of its own. */
+typedef struct form {
+  oq_value_id codes, scale, zero;
+  uint32_t n; /* scales */
+  int32_t axis;
+} form;
+typedef OQ_VEC(form) form_list;
 
 typedef struct rewriter {
   const oq_rewrite_input *in;
+  const oq_placed *at;
+  struct rewriter *up; /* of the graph around; NULL */
   oq_graph *g;
   oq_model_ir *m;
   oq_arena *arena;                       /* lives as long as the rewriting */
@@ -24,6 +37,8 @@ typedef struct rewriter {
   oq_value_id *group_scale, *group_zero; /* by group; OQ_NONE = not made */
   oq_value_id *dequantized; /* by value id: what integer nodes read */
   oq_map *constants;        /* (constant, use) -> dequantized value */
+  oq_map *known_forms;      /* (constant, use) -> number in `forms` */
+  form_list forms;
   oq_rewrite_result *result;
 } rewriter;
 
@@ -32,10 +47,10 @@ static oq_status no_memory(const rewriter *r) {
 }
 
 static const oq_node_plan *plan_of(const rewriter *r, uint32_t n) {
-  return &r->in->placement->nodes[n];
+  return &r->at->placement.nodes[n];
 }
 static const oq_value_plan *value_plan(const rewriter *r, oq_value_id v) {
-  return &r->in->placement->values[v.i];
+  return &r->at->placement.values[v.i];
 }
 
 /* ---- building blocks -------------------------------------------------- */
@@ -157,8 +172,8 @@ static oq_status scalar_zero(rewriter *r, oq_value_id *out, oq_dtype type,
 
 /* ---- activations ------------------------------------------------------ */
 static oq_status group_constants(rewriter *r, uint32_t group) {
-  const oq_placement *p = r->in->placement;
-  const oq_group_params *q = &r->in->params[group];
+  const oq_placement *p = &r->at->placement;
+  const oq_group_params *q = &r->at->params[group];
   const char *base = oq_value_text(r->g, p->groups[group].source);
 
   if (oq_value_ok(r->group_scale[group])) return OQ_OK;
@@ -173,7 +188,7 @@ static oq_status split_producer(rewriter *r, oq_value_id *raw, oq_value_id v) {
   const oq_value value = r->g->values[v.i];
   const char *base = oq_value_text(r->g, v);
 
-  OQ_TRY(add_value(r, raw, base, "_float", r->in->types[v.i], OQ_DT_F32));
+  OQ_TRY(add_value(r, raw, base, "_float", r->at->types[v.i], OQ_DT_F32));
   return oq_edit_set_output(r->g, value.producer, value.producer_slot, *raw);
 }
 
@@ -182,7 +197,7 @@ static oq_status split_producer(rewriter *r, oq_value_id *raw, oq_value_id v) {
 static oq_status channel_constants(rewriter *r, oq_value_id *scale,
                                    oq_value_id *zero, oq_value_id v,
                                    uint32_t n) {
-  const oq_qparam q = r->in->params[value_plan(r, v)->group].q;
+  const oq_qparam q = r->at->params[value_plan(r, v)->group].q;
   const char *base = oq_value_text(r->g, v);
   float *s = OQ_NEW_N(r->arena, float, n);
 
@@ -196,7 +211,7 @@ static oq_status channel_constants(rewriter *r, oq_value_id *scale,
 /* Channels of v where its Q must be written per channel; 0 = need not, or the
  * number is not known. */
 static uint32_t held_channels(const rewriter *r, oq_value_id v) {
-  const oq_type *t = r->in->types[v.i];
+  const oq_type *t = r->at->types[v.i];
 
   if (!value_plan(r, v)->hold_back || value_plan(r, v)->all_uses) return 0;
   if (!t || !t->has_rank || t->rank < 2) return 0;
@@ -208,7 +223,7 @@ static uint32_t held_channels(const rewriter *r, oq_value_id v) {
 static oq_status quantize_value(rewriter *r, oq_value_id v) {
   const oq_value_plan *plan = value_plan(r, v);
   const char *base = oq_value_text(r->g, v);
-  const oq_type *type = r->in->types[v.i];
+  const oq_type *type = r->at->types[v.i];
   const uint32_t group = plan->group, channels = held_channels(r, v);
   oq_value_id from = v, to = v, codes, scale, zero;
 
@@ -245,54 +260,106 @@ static oq_status drop_clamp(rewriter *r, oq_node_id n) {
 
 /* ---- constants -------------------------------------------------------- */
 static oq_status view(const rewriter *r, oq_ctensor *out, oq_value_id v) {
-  return oq_const_view(out, r->g->values[v.i].konst, r->in->env->scratch,
+  return oq_const_view(out, oq_graph_const(r->g, v), r->in->env->scratch,
                        r->in->env->diags);
 }
 
-static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
-                                 oq_value_id codes, const float *scale,
-                                 uint32_t n, int32_t zero, int32_t axis,
-                                 oq_dtype type) {
-  const char *base = oq_value_text(r->g, v);
-  oq_value_id s, z;
-
-  OQ_TRY(add_floats(r, &s, base, "_scale", scale, n, axis < 0));
-  if (axis < 0)
-    OQ_TRY(scalar_zero(r, &z, type, zero));
-  else
-    OQ_TRY(weight_zeros(r, &z, n, type));
-  OQ_TRY(add_value(r, out, base, "_dequantized", r->g->values[v.i].konst->type,
-                   OQ_DT_F32));
-  return add_linear(r, "DequantizeLinear", base, codes, s, z, *out, axis);
+/* Where a constant is at home, and what it is there. */
+static rewriter *home_of(rewriter *r, oq_value_id *v) {
+  while (r->g->values[v->i].kind == OQ_VALUE_OUTER) {
+    *v = r->g->outer_of[v->i];
+    r = r->up;
+  }
+  return r;
 }
 
-/* A constant among data (the other side of an Add): asymmetric, per tensor. */
-static oq_status data_constant(rewriter *r, oq_value_id *out, oq_value_id v) {
-  const oq_quant_type *type = r->in->activation;
-  const oq_mark mark = oq_arena_mark(r->in->env->scratch);
+/* A value of the graph `home` as one of the graph of `r` inside it. */
+static oq_status bring(oq_value_id *out, const rewriter *r,
+                       const rewriter *home, oq_value_id v) {
+  if (r != home) {
+    OQ_TRY(bring(&v, r->up, home, v));
+    OQ_TRY(oq_edit_add_outer(r->g, &v, v));
+  }
+  *out = v;
+  return OQ_OK;
+}
+
+/* Scale and zero point of new codes, in the same graph. */
+static oq_status finish_form(rewriter *home, form *out, oq_value_id v,
+                             uint64_t use, const float *scale, int32_t zero,
+                             oq_dtype type) {
+  OQ_TRY(add_floats(home, &out->scale, oq_value_text(home->g, v), "_scale",
+                    scale, out->n, out->axis < 0));
+  if (out->axis < 0)
+    OQ_TRY(scalar_zero(home, &out->zero, type, zero));
+  else
+    OQ_TRY(weight_zeros(home, &out->zero, out->n, type));
+  if (!oq_vec_push(home->arena, &home->forms, *out)) return no_memory(home);
+  return oq_map_put(home->known_forms, constant_key(v, use), home->forms.n - 1);
+}
+
+static bool find_form(const rewriter *home, form *out, oq_value_id v,
+                      uint64_t use) {
+  uint64_t found;
+
+  if (!oq_map_find(home->known_forms, constant_key(v, use), &found))
+    return false;
+  *out = home->forms.p[found];
+  return true;
+}
+
+/* The DQ of a constant in the graph of `r`; `f` is of the graph `home`. */
+static oq_status finish_constant(rewriter *r, oq_value_id *out, oq_value_id v,
+                                 uint64_t use, const rewriter *home,
+                                 const form *f) {
+  const char *base = oq_value_text(r->g, v);
+  oq_value_id codes, s, z;
+
+  OQ_TRY(bring(&codes, r, home, f->codes));
+  OQ_TRY(bring(&s, r, home, f->scale));
+  OQ_TRY(bring(&z, r, home, f->zero));
+  OQ_TRY(add_value(r, out, base, "_dequantized", oq_graph_const(r->g, v)->type,
+                   OQ_DT_F32));
+  OQ_TRY(add_linear(r, "DequantizeLinear", base, codes, s, z, *out, f->axis));
+  return oq_map_put(r->constants, constant_key(v, use), out->i);
+}
+
+static oq_status data_form(rewriter *home, form *out, oq_value_id v) {
+  const oq_quant_type *type = home->in->activation;
+  const oq_mark mark = oq_arena_mark(home->in->env->scratch);
   oq_ctensor t;
   oq_tensor q;
-  oq_value_id codes;
   oq_range range = {0, 0};
 
-  if (find_constant(r, v, UINT32_MAX, out)) return OQ_OK;
-  OQ_TRY(view(r, &t, v));
+  OQ_TRY(view(home, &t, v));
   const size_t n = oq_tensor_count(&t);
   for (size_t i = 0; i < n; i++) {
     range.lo = fmin(range.lo, oq_element_f64(&t, i));
     range.hi = fmax(range.hi, oq_element_f64(&t, i));
   }
   const oq_qparam p = oq_qparam_of_range(type, range);
-  OQ_TRY(oq_tensor_make(&q, type->dtype, &t.shape, r->in->env->scratch));
-  oq_codes_of_floats(q.data, t.data, n, p, type, r->in->env->kernels);
+  OQ_TRY(oq_tensor_make(&q, type->dtype, &t.shape, home->in->env->scratch));
+  oq_codes_of_floats(q.data, t.data, n, p, type, home->in->env->kernels);
   const oq_ctensor c = oq_tensor_const(&q);
-  const char *text = joined(r, oq_value_text(r->g, v), "_quantized");
-  if (!text) return no_memory(r);
-  OQ_TRY(oq_edit_add_const(r->g, &codes, text, &c));
-  oq_arena_rewind(r->in->env->scratch, mark);
-  OQ_TRY(
-      finish_constant(r, out, v, codes, &p.scale, 1, p.zero, -1, type->dtype));
-  return oq_map_put(r->constants, constant_key(v, UINT32_MAX), out->i);
+  const char *text = joined(home, oq_value_text(home->g, v), "_quantized");
+  if (!text) return no_memory(home);
+  OQ_TRY(oq_edit_add_const(home->g, &out->codes, text, &c));
+  oq_arena_rewind(home->in->env->scratch, mark);
+  out->n = 1;
+  out->axis = -1;
+  return finish_form(home, out, v, UINT32_MAX, &p.scale, p.zero, type->dtype);
+}
+
+/* A constant among data (the other side of an Add): asymmetric, per tensor. */
+static oq_status data_constant(rewriter *r, oq_value_id *out, oq_value_id v) {
+  oq_value_id at_home = v;
+  rewriter *home = home_of(r, &at_home);
+  form f;
+
+  if (find_constant(r, v, UINT32_MAX, out)) return OQ_OK;
+  if (!find_form(home, &f, at_home, UINT32_MAX))
+    OQ_TRY(data_form(home, &f, at_home));
+  return finish_constant(r, out, v, UINT32_MAX, home, &f);
 }
 
 /* ---- weights ---------------------------------------------------------- */
@@ -323,7 +390,7 @@ static float least_scale(float bias, float s_x) {
 static oq_status moments_of(const rewriter *r, oq_moments *out, oq_node_id n,
                             oq_value_id data, const oq_ctensor *w) {
   const oq_stats_entry *e =
-      oq_value_ok(data) ? oq_stats_find(r->in->stats, oq_value_text(r->g, data))
+      oq_value_ok(data) ? oq_stats_find(r->in->stats, r->at->keys[data.i])
                         : NULL;
   const oq_channels *c = e ? &e->channels : NULL;
 
@@ -375,25 +442,35 @@ static uint64_t scales_use(const weight *w) {
   return h & 0x7fffffff;
 }
 
+static oq_status weight_form(rewriter *home, form *out, oq_value_id v,
+                             uint64_t use, const weight *w) {
+  const char *text = joined(home, oq_value_text(home->g, v), "_quantized");
+  oq_ctensor t;
+  oq_store *store;
+
+  if (!text) return no_memory(home);
+  OQ_TRY(view(home, &t, v));
+  OQ_TRY(oq_weight_quantize(&store, &t, w->axis, w->scale, w->n,
+                            home->in->weight, home->in->env));
+  OQ_TRY(oq_edit_add_const_store(home->g, &out->codes, text,
+                                 home->in->weight->dtype, &t.shape, store));
+  home->result->weights_quantized += oq_tensor_count(&t);
+  out->n = w->n;
+  out->axis = w->axis;
+  return finish_form(home, out, v, use, w->scale, 0, home->in->weight->dtype);
+}
+
 static oq_status weight_constant(rewriter *r, oq_value_id *out, oq_value_id v,
                                  const weight *w) {
   const uint64_t use = scales_use(w);
-  const char *text = joined(r, oq_value_text(r->g, v), "_quantized");
-  oq_ctensor t;
-  oq_store *store;
-  oq_value_id codes;
+  oq_value_id at_home = v;
+  rewriter *home = home_of(r, &at_home);
+  form f;
 
   if (find_constant(r, v, use, out)) return OQ_OK;
-  if (!text) return no_memory(r);
-  OQ_TRY(view(r, &t, v));
-  OQ_TRY(oq_weight_quantize(&store, &t, w->axis, w->scale, w->n, r->in->weight,
-                            r->in->env));
-  OQ_TRY(oq_edit_add_const_store(r->g, &codes, text, r->in->weight->dtype,
-                                 &t.shape, store));
-  r->result->weights_quantized += oq_tensor_count(&t);
-  OQ_TRY(finish_constant(r, out, v, codes, w->scale, w->n, 0, w->axis,
-                         r->in->weight->dtype));
-  return oq_map_put(r->constants, constant_key(v, use), out->i);
+  if (!find_form(home, &f, at_home, use))
+    OQ_TRY(weight_form(home, &f, at_home, use, w));
+  return finish_constant(r, out, v, use, home, &f);
 }
 
 /* ---- biases ----------------------------------------------------------- */
@@ -554,7 +631,7 @@ static oq_status integer_inputs(rewriter *r, oq_node_id n) {
     if (role == OQ_ROLE_DATA && !konst) {
       data = v;
       to = r->dequantized[v.i];
-      s_x = r->in->params[value_plan(r, v)->group].q.scale;
+      s_x = r->at->params[value_plan(r, v)->group].q.scale;
     } else if (role == OQ_ROLE_DATA) {
       OQ_TRY(data_constant(r, &to, v));
     } else if (role == OQ_ROLE_WEIGHT) {
@@ -572,14 +649,14 @@ static oq_status integer_inputs(rewriter *r, oq_node_id n) {
 static uint32_t barrier_length(const rewriter *r, oq_node_id n,
                                const bias_place *at) {
   const oq_node *node = oq_graph_node(r->g, n);
-  const oq_type *w = r->g->values[node->in[1].i].konst->type;
-  const oq_type *y = r->in->types[node->out[0].i];
+  const oq_type *w = oq_graph_const(r->g, node->in[1])->type;
+  const oq_type *y = r->at->types[node->out[0].i];
   const int32_t axis = oq_weight_axis(r->g, n, w->rank);
   int64_t size;
 
   if (at->there) {
     const oq_value_id v = oq_graph_node(r->g, at->node)->in[at->slot];
-    const oq_const *c = r->g->values[v.i].konst;
+    const oq_const *c = oq_graph_const(r->g, v);
 
     size = oq_value_is_const(r->g, v) && c->type->rank == 1
                ? c->type->dim[0].size
@@ -645,13 +722,13 @@ static oq_status drop_clamps(rewriter *r) {
 
 static oq_status rewrite_values(rewriter *r) {
   for (uint32_t v = 0; v < r->n_values; v++)
-    if (r->in->placement->values[v].quantized)
+    if (r->at->placement.values[v].quantized)
       OQ_TRY(quantize_value(r, (oq_value_id){v}));
   return OQ_OK;
 }
 
 static oq_status tables(rewriter *r) {
-  const uint32_t n_groups = r->in->placement->n_groups;
+  const uint32_t n_groups = r->at->placement.n_groups;
 
   r->group_scale = OQ_NEW_N(r->arena, oq_value_id, n_groups);
   r->group_zero = OQ_NEW_N(r->arena, oq_value_id, n_groups);
@@ -660,30 +737,48 @@ static oq_status tables(rewriter *r) {
   for (uint32_t i = 0; i < n_groups; i++)
     r->group_scale[i].i = r->group_zero[i].i = OQ_NONE;
   for (uint32_t i = 0; i < r->n_values; i++) r->dequantized[i].i = i;
+  OQ_TRY(oq_map_create(&r->known_forms, r->arena));
   return oq_map_create(&r->constants, r->arena);
 }
 
-static oq_status rewrite_all(rewriter *r) {
+static oq_status rewrite_graph(rewriter *r) {
   OQ_TRY(tables(r));
   OQ_TRY(drop_clamps(r));
   OQ_TRY(rewrite_values(r));
-  OQ_TRY(rewrite_nodes(r));
-  return oq_edit_remove_dead(r->g, r->in->env);
+  return rewrite_nodes(r);
+}
+
+/* Each graph before the bodies in it: what those add to it comes last. */
+static oq_status rewrite_all(const oq_rewrite_input *in,
+                             oq_rewrite_result *result, oq_arena *arena) {
+  rewriter *all = OQ_NEW_N(arena, rewriter, in->n_graphs);
+
+  if (!all) return oq_fail_memory(in->env->diags);
+  for (uint32_t i = 0; i < in->n_graphs; i++) {
+    const oq_placed *at = &in->graphs[i];
+
+    all[i] = (rewriter){.in = in,
+                        .at = at,
+                        .up = at->up == OQ_NONE ? NULL : &all[at->up],
+                        .g = at->graph,
+                        .m = at->graph->model,
+                        .arena = arena,
+                        .n_values = at->graph->n_values,
+                        .n_nodes = at->graph->n_nodes,
+                        .result = result};
+    OQ_TRY(rewrite_graph(&all[i]));
+  }
+  return oq_edit_remove_dead(in->graphs[0].graph, in->env);
 }
 
 oq_status oq_rewrite_qdq(oq_rewrite_result *out, const oq_rewrite_input *in) {
   oq_rewrite_result result = {0};
-  rewriter r = {.in = in,
-                .g = in->graph,
-                .m = in->graph->model,
-                .n_values = in->graph->n_values,
-                .n_nodes = in->graph->n_nodes,
-                .result = &result};
+  oq_arena *arena;
 
-  if (oq_arena_create(&r.arena, in->env->alloc, 0) != OQ_OK)
+  if (oq_arena_create(&arena, in->env->alloc, 0) != OQ_OK)
     return oq_fail_memory(in->env->diags);
-  const oq_status s = rewrite_all(&r);
-  oq_arena_destroy(r.arena);
+  const oq_status s = rewrite_all(in, &result, arena);
+  oq_arena_destroy(arena);
   if (s == OQ_OK) *out = result;
   return s;
 }

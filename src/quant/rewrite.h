@@ -6,11 +6,9 @@
 #include "quant/quant.h"
 
 typedef struct oq_rewrite_input {
-  oq_graph *graph; /* the one that was placed */
-  const oq_placement *placement;
-  const oq_group_params *params; /* by group */
+  const oq_placed *graphs; /* of one model, the main graph first */
+  uint32_t n_graphs;
   const oq_quant_type *activation, *weight;
-  const oq_type *const *types; /* by value id */
   const oq_stats_core *stats;
   bool per_channel;
   bool correct_bias; /* for the mean error of rounded weights */
