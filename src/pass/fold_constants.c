@@ -9,6 +9,9 @@
  * looked at below this size: a file must not grow by tensors that an operator
  * makes from nothing. */
 #define SMALL_BYTES ((size_t)64 << 10)
+/* In a body what is computed from constants of the graphs around it stands
+ * beside them, and again in every body that does the same. */
+#define SMALL_COPY_BYTES ((size_t)4 << 10)
 
 typedef struct folder {
   oq_graph *g;
@@ -151,6 +154,14 @@ static oq_status keep_results(folder *f, oq_node_id id, const oq_tensor *out,
   return oq_edit_remove_node(f->g, id);
 }
 
+static bool reads_around(const folder *f, const oq_node *n) {
+  for (uint32_t i = 0; i < n->n_in; i++)
+    if (oq_value_ok(n->in[i]) &&
+        f->g->values[n->in[i].i].kind == OQ_VALUE_OUTER)
+      return true;
+  return false;
+}
+
 static oq_status compute(folder *f, oq_node_id id, oq_arena *a) {
   const oq_node *const n = oq_graph_node(f->g, id);
   const oq_ctensor **const in = OQ_NEW_N(a, const oq_ctensor *, n->n_in);
@@ -159,7 +170,7 @@ static oq_status compute(folder *f, oq_node_id id, oq_arena *a) {
 
   if (in == NULL || out == NULL) return oq_fail_memory(f->env->diags);
   if (!take_inputs(in, f, n, &bytes, a)) return OQ_OK;
-  const size_t most = allowance(bytes);
+  const size_t most = reads_around(f, n) ? SMALL_COPY_BYTES : allowance(bytes);
   if (!fits(f, id, in, most, a)) return OQ_OK;
   if (oq_exec_node(out, f->g, id, in, a, &f->quiet) != OQ_OK) {
     note_failure(f, id);
