@@ -71,7 +71,7 @@ static int teardown(void **state) {
 static oq_status choose(fixture *f, oq_group_params **out, const oq_env *e) {
   const oq_range_options o = {.percentile = 99.99};
 
-  return oq_params_choose(out, &f->placement, f->b.g, f->stats, &f->type,
+  return oq_params_choose(out, &f->placement, f->b.g, NULL, f->stats, &f->type,
                           oq_range_method_find("minmax"), &o, f->env.scratch,
                           e);
 }
