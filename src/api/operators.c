@@ -28,6 +28,7 @@ static void fill_table(void) {
   for (uint32_t i = 0; i < n_families; i++) {
     for (uint32_t k = 0; k < f[i]->n_defs && n_rows < MOST; k++) {
       const oq_op_def *d = &f[i]->defs[k];
+      if (d->refusal != NULL) continue;
       table[n_rows++] =
           (oq_operator_info){d->domain, d->name, d->since, d->last,
                              oq_quant_class_text(d->quant.cls)};

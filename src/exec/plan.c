@@ -229,6 +229,12 @@ static oq_status refuse_opaque(const builder *b, oq_node_id id) {
   const int64_t opset = oq_ir_opset(b->g->model, n->domain);
   bool gap = false;
 
+  if (n->def != NULL && n->def->refusal != NULL) {
+    return oq_fail(b->e->diags, OQ_E_UNSUPPORTED, "op.refused", &w,
+                   "node '%s': operator %s is not run: %s",
+                   oq_node_text(b->g, id), oq_node_op(b->g, id),
+                   n->def->refusal);
+  }
   w.hint = "run the model with --engine onnxruntime";
   (void)oq_op_find(domain, oq_node_op(b->g, id), opset, &gap);
   return oq_fail(

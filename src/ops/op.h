@@ -241,6 +241,9 @@ typedef struct oq_op_def {
   uint64_t (*macs)(const void *params, const oq_shape *const *in,
                    const oq_shape *out);
   oq_quant_facts quant;
+  /* Why an operator that is known is never run ("it ..."); then `run` is NULL,
+   * and the rule says nothing. */
+  const char *refusal;
 } oq_op_def;
 
 typedef struct oq_op_family {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/op.h"
+#include "ops/rules.h"
 
 #define OQ_A_BODY(P, field, key)                            \
   {                                                         \
@@ -19,35 +20,6 @@ static oq_dtype declared_dtype(const oq_graph *body, uint32_t out) {
   const oq_type *const t = declared(body, out);
 
   return t != NULL && t->kind == OQ_TYPE_TENSOR ? t->dtype : OQ_DT_NONE;
-}
-
-static uint32_t count_feeds(const oq_graph *body) {
-  uint32_t n = 0;
-
-  for (uint32_t i = 0; i < body->n_inputs; i++)
-    n += oq_graph_value(body, body->inputs[i])->kind == OQ_VALUE_INPUT;
-  return n;
-}
-
-/* What a body must take, and give at least. */
-static oq_status check_body(const oq_graph *g, const oq_node *n,
-                            const oq_graph *body, const char *attr,
-                            uint32_t takes, uint32_t gives, oq_diags *d) {
-  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
-
-  w.attr = attr;
-  if (body == NULL)
-    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
-                   "attribute '%s' holds no graph", attr);
-  if (count_feeds(body) != takes)
-    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
-                   "the graph '%s' takes %u inputs, expected %u", attr,
-                   count_feeds(body), takes);
-  if (body->n_outputs < gives)
-    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
-                   "the graph '%s' has %u outputs, expected at least %u", attr,
-                   body->n_outputs, gives);
-  return OQ_OK;
 }
 
 /* The one element of a condition. */
@@ -217,8 +189,8 @@ static oq_status if_check(const oq_graph *g, const oq_node *n, void *params,
                           oq_diags *d) {
   const if_params *const p = params;
 
-  OQ_TRY(check_body(g, n, p->then_branch, "then_branch", 0, n->n_out, d));
-  return check_body(g, n, p->else_branch, "else_branch", 0, n->n_out, d);
+  OQ_TRY(oq_rule_body(g, n, p->then_branch, "then_branch", 0, n->n_out, d));
+  return oq_rule_body(g, n, p->else_branch, "else_branch", 0, n->n_out, d);
 }
 
 static oq_status if_infer(oq_infer *x) {
@@ -263,7 +235,7 @@ static oq_status loop_check(const oq_graph *g, const oq_node *n, void *params,
   const uint32_t state = loop_state(n->n_in);
   const uint32_t least = n->n_out > state ? n->n_out : state;
 
-  return check_body(g, n, body, "body", 2 + state, 1 + least, d);
+  return oq_rule_body(g, n, body, "body", 2 + state, 1 + least, d);
 }
 
 static oq_status loop_infer(oq_infer *x) {
@@ -444,7 +416,7 @@ static oq_status scan_check(const oq_graph *g, const oq_node *n,
                    m, n->n_in);
   const uint32_t state = n->n_in - skip - m;
   const uint32_t least = n->n_out > state ? n->n_out : state;
-  OQ_TRY(check_body(g, n, p->body, "body", state + m, least, d));
+  OQ_TRY(oq_rule_body(g, n, p->body, "body", state + m, least, d));
   const uint32_t k = p->body->n_outputs - state;
   OQ_TRY(check_list(g, n, &p->in_axes, m, false, "scan_input_axes", d));
   OQ_TRY(check_list(g, n, &p->in_directions, m, true,

@@ -1,7 +1,8 @@
-/* Operators that move values and change none: Identity, Dropout (inference),
+/* Operators that move values and change none: Identity, Dropout,
  * Transpose, Concat, Split, DepthToSpace, SpaceToDepth. */
 #include <string.h>
 
+#include "base/rng.h"
 #include "ops/bytes.h"
 #include "ops/op.h"
 #include "ops/rules.h"
@@ -14,36 +15,41 @@
 typedef struct dropout_params {
   int64_t seed;
   float ratio;
+  bool has_seed;
 } dropout_params;
 
 static const oq_attr_def dropout_ratio[] = {
     OQ_A_F32(dropout_params, ratio, "ratio", 0.5),
 };
 static const oq_attr_def dropout_seed[] = {
-    OQ_A_I64(dropout_params, seed, "seed", 0, 1, 0),
+    {.name = "seed",
+     .kind = OQ_ATTR_I64,
+     .offset = offsetof(dropout_params, seed),
+     .set_offset = offsetof(dropout_params, has_seed),
+     .min = 1,
+     .max = 0},
 };
 
-/* Training drops nothing either where the ratio is 0. */
-static oq_status check_inference(const oq_infer *x) {
-  const oq_ctensor *const training = x->n_in > 2 ? x->konst[2] : NULL;
-  const oq_ctensor *const ratio = x->n_in > 1 ? x->konst[1] : NULL;
+/* Input `slot` is one number of a type in `set`, as far as is known. */
+static oq_status check_number(const oq_infer *x, uint32_t slot, uint32_t set) {
+  const oq_dtype t = oq_infer_dtype(x, slot);
+  oq_shape s;
+  size_t n;
 
-  if (oq_infer_in(x, 2) != NULL && oq_infer_dtype(x, 2) != OQ_DT_BOOL)
+  if (t != OQ_DT_NONE && !oq_dtype_in((int32_t)t, set))
     return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
-                         "input 2 is %s, expected bool",
-                         oq_dtype_text((int32_t)oq_infer_dtype(x, 2)));
-  if (training == NULL || oq_tensor_count(training) != 1 ||
-      oq_element_i64(training, 0) == 0)
-    return OQ_OK;
-  if (ratio != NULL && oq_tensor_count(ratio) == 1 &&
-      oq_element_f64(ratio, 0) == 0.0)
-    return OQ_OK;
-  return oq_infer_fail(x, OQ_E_UNSUPPORTED, "dropout.training",
-                       "'training_mode' is set, expected inference");
+                         "input %u is %s, expected %s", slot,
+                         oq_dtype_text((int32_t)t),
+                         set == OQ_DTM(BOOL) ? "bool" : "floating point");
+  if (!oq_infer_shape(&s, x, slot)) return OQ_OK;
+  if (oq_shape_count(&n, &s) == OQ_OK && n == 1) return OQ_OK;
+  return oq_infer_fail(x, OQ_E_MODEL, "dropout.input",
+                       "input %u is not one number", slot);
 }
 
 static oq_status dropout_infer(oq_infer *x) {
-  OQ_TRY(check_inference(x));
+  OQ_TRY(check_number(x, 1, OQ_DTM_FLOAT | OQ_DTM_F8));
+  OQ_TRY(check_number(x, 2, OQ_DTM(BOOL)));
   OQ_TRY(oq_infer_same(x));
   if (x->n_out < 2) return OQ_OK;
   x->out[1] = x->out[0];
@@ -54,12 +60,47 @@ static oq_status dropout_infer(oq_infer *x) {
   return OQ_OK;
 }
 
+/* What is dropped in training, 0 in inference. */
+static oq_status dropped(double *ratio, const oq_run *r) {
+  const bool training =
+      r->n_in > 2 && r->in[2] != NULL && oq_element_i64(r->in[2], 0) != 0;
+  const bool given = r->n_in > 1 && r->in[1] != NULL;
+
+  *ratio = 0.0;
+  if (!training) return OQ_OK;
+  *ratio = given ? oq_element_f64(r->in[1], 0) : 0.5;
+  if (*ratio >= 0.0 && *ratio < 1.0) return OQ_OK;
+  return oq_run_fail(r, OQ_E_DATA, "dropout.ratio",
+                     "the ratio is %g, expected at least 0 and less than 1",
+                     *ratio);
+}
+
+/* Number i is kept or not by the seed and i alone; without a seed the place of
+ * the node is taken, so that runs repeat. */
+static bool keeps(const oq_run *r, double ratio, size_t i) {
+  const dropout_params *const p = r->params;
+  const uint64_t place = (uint64_t)(r->node - r->graph->nodes) << 32;
+  const uint64_t seed = p->has_seed ? (uint64_t)p->seed : place;
+
+  return ratio == 0.0 || oq_rng_uniform(seed, i) >= ratio;
+}
+
 static oq_status dropout_run(oq_run *r) {
-  if (r->out[0].data != NULL && r->out[0].data != r->in[0]->data)
-    memcpy(r->out[0].data, r->in[0]->data, r->in[0]->size);
-  if (r->n_out < 2 || r->out[1].data == NULL) return OQ_OK;
   const size_t n = oq_tensor_count(r->in[0]);
-  for (size_t i = 0; i < n; i++) oq_element_set_f64(&r->out[1], i, 1.0);
+  double ratio;
+
+  OQ_TRY(dropped(&ratio, r));
+  if (ratio > 0.0) {
+    for (size_t i = 0; i < n; i++)
+      oq_element_set_f64(
+          &r->out[0], i,
+          keeps(r, ratio, i) ? oq_element_f64(r->in[0], i) / (1 - ratio) : 0.0);
+  } else if (r->out[0].data != r->in[0]->data && r->out[0].size > 0) {
+    memcpy(r->out[0].data, r->in[0]->data, r->in[0]->size);
+  }
+  if (r->n_out < 2 || r->out[1].data == NULL) return OQ_OK;
+  for (size_t i = 0; i < n; i++)
+    oq_element_set_f64(&r->out[1], i, keeps(r, ratio, i));
   return OQ_OK;
 }
 
@@ -455,11 +496,10 @@ static oq_status split_run(oq_run *r) {
 
 /* ---- table --------------------------------------------------------------- */
 #define ONE_OUT .domain = "", .min_out = 1, .max_out = 1
-#define DROPOUT                                                             \
-  .domain = "", .name = "Dropout", .min_in = 1, .min_out = 1, .max_out = 2, \
-  .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_FLOAT | OQ_DTM_F8,               \
-  .params_size = sizeof(dropout_params), .infer = dropout_infer,            \
-  .run = dropout_run, MOVE_INDEX
+#define DROPOUT                                                              \
+  .domain = "", .name = "Dropout", .min_in = 1, .min_out = 1, .max_out = 2,  \
+  .dtypes = OQ_DTM_FLOAT | OQ_DTM_F8, .params_size = sizeof(dropout_params), \
+  .infer = dropout_infer, .run = dropout_run, MOVE_INDEX
 #define SPLIT                                                                 \
   .domain = "", .name = "Split", .min_in = 1, .min_out = 1,                   \
   .max_out = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,    \
@@ -470,8 +510,10 @@ static const oq_op_def defs[] = {
      .max_in = 1, .flags = OQ_OP_VIEW | OQ_OP_DATA, .texts = OQ_TEXT_MOVE,
      .infer = oq_infer_same, MOVE_DATA},
 
-    {DROPOUT, .since = 7, .last = 11, .max_in = 1, OQ_ATTRS(dropout_ratio)},
-    {DROPOUT, .since = 12, .last = 27, .max_in = 3, OQ_ATTRS(dropout_seed)},
+    {DROPOUT, .since = 7, .last = 11, .max_in = 1, OQ_ATTRS(dropout_ratio),
+     .flags = OQ_OP_INPLACE},
+    {DROPOUT, .since = 12, .last = 27, .max_in = 3, OQ_ATTRS(dropout_seed),
+     .flags = OQ_OP_INPLACE | OQ_OP_RANDOM},
 
     {ONE_OUT, .name = "Transpose", .since = 1, .last = 27, .min_in = 1,
      .max_in = 1, .dtypes = OQ_DTM_MOVABLE, .texts = OQ_TEXT_MOVE,

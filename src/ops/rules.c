@@ -38,6 +38,34 @@ oq_status oq_rule_indices(const oq_infer *x, uint32_t i) {
                        oq_dtype_text((int32_t)t));
 }
 
+static uint32_t count_feeds(const oq_graph *body) {
+  uint32_t n = 0;
+
+  for (uint32_t i = 0; i < body->n_inputs; i++)
+    n += oq_graph_value(body, body->inputs[i])->kind == OQ_VALUE_INPUT;
+  return n;
+}
+
+oq_status oq_rule_body(const oq_graph *g, const oq_node *n,
+                       const oq_graph *body, const char *attr, uint32_t takes,
+                       uint32_t gives, oq_diags *d) {
+  oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
+
+  w.attr = attr;
+  if (body == NULL)
+    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
+                   "attribute '%s' holds no graph", attr);
+  if (count_feeds(body) != takes)
+    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
+                   "the graph '%s' takes %u inputs, expected %u", attr,
+                   count_feeds(body), takes);
+  if (body->n_outputs < gives)
+    return oq_fail(d, OQ_E_MODEL, "control.body", &w,
+                   "the graph '%s' has %u outputs, expected at least %u", attr,
+                   body->n_outputs, gives);
+  return OQ_OK;
+}
+
 size_t oq_dims_product(const oq_shape *s, uint32_t from, uint32_t to) {
   size_t n = 1;
 

@@ -15,6 +15,10 @@ oq_status oq_rule_axis(uint32_t *out, const oq_infer *x, int64_t axis,
 oq_status oq_rule_rank(const oq_infer *x, uint64_t rank);
 /* Input i must be int32 or int64: "op.dtype". */
 oq_status oq_rule_indices(const oq_infer *x, uint32_t i);
+/* What a graph among the attributes must take, and give at least. */
+oq_status oq_rule_body(const oq_graph *g, const oq_node *n,
+                       const oq_graph *body, const char *attr, uint32_t takes,
+                       uint32_t gives, oq_diags *d);
 
 /* Product of dims [from, to) of a tensor that exists. */
 size_t oq_dims_product(const oq_shape *s, uint32_t from, uint32_t to);

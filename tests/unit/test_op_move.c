@@ -313,7 +313,38 @@ static void dropouts(void **state) {
   case_f32(&c, "3", x23);
   case_f32(&c, "", (float[]){0.5f});
   case_in(&c, OQ_DT_BOOL, "", (uint8_t[]){1});
-  case_refuses(&c, "Dropout", "", OQ_E_UNSUPPORTED, "dropout.training");
+  c.in[1].dtype = OQ_DT_I32;
+  case_refuses(&c, "Dropout", "", OQ_E_MODEL, "op.dtype");
+  case_open(&c, 13);
+  case_f32(&c, "3", x23);
+  case_f32(&c, "", (float[]){1.0f});
+  case_in(&c, OQ_DT_BOOL, "", (uint8_t[]){1});
+  case_refuses(&c, "Dropout", "", OQ_E_DATA, "dropout.ratio");
+}
+
+/* In training a quarter is dropped, the rest grows, and the mask says which. */
+static void dropout_trains(void **state) {
+  enum { N = 40000 };
+  static float x[N];
+  unsigned kept = 0;
+  op_case c;
+
+  (void)state;
+  for (int i = 0; i < N; i++) x[i] = 3.0f;
+  case_open(&c, 22);
+  case_f32(&c, "40000", x);
+  case_f32(&c, "", (float[]){0.25f});
+  case_in(&c, OQ_DT_BOOL, "", (uint8_t[]){1});
+  case_run(&c, "Dropout", 2, "seed=7");
+  const float *const y = c.out[0].data;
+  const uint8_t *const mask = c.out[1].data;
+  for (int i = 0; i < N; i++) {
+    assert_true(y[i] == (mask[i] ? 4.0f : 0.0f));
+    kept += mask[i];
+  }
+  /* Five standard deviations of sqrt(N / 4 * 3 / 4) = 87. */
+  assert_in_range(kept, 30000 - 435, 30000 + 435);
+  case_close(&c);
 }
 
 static void infer_partly(void **state) {
@@ -455,6 +486,7 @@ int main(void) {
       cmocka_unit_test(tiles),
       cmocka_unit_test(blocks),
       cmocka_unit_test(dropouts),
+      cmocka_unit_test(dropout_trains),
       cmocka_unit_test(infer_partly),
       cmocka_unit_test(refusals),
       cmocka_unit_test(refusals_of_inputs),

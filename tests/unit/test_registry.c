@@ -97,7 +97,8 @@ static void row_is_whole(const oq_op_def *d) {
   CHECK(d, d->min_in <= d->max_in && d->min_out <= d->max_out);
   CHECK(d, d->max_out > 0);
   CHECK(d, d->infer != NULL);
-  CHECK(d, d->run != NULL || (d->flags & OQ_OP_VIEW) != 0);
+  CHECK(d, (d->run != NULL || (d->flags & OQ_OP_VIEW) != 0) ==
+               (d->refusal == NULL));
 }
 
 static void facts_are_sound(const oq_op_def *d) {
