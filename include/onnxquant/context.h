@@ -66,6 +66,26 @@ typedef struct oq_progress {
   uint64_t done, total;
 } oq_progress;
 
+/* A decoded picture: 8 bits per channel, interleaved, rows not padded. */
+typedef struct oq_picture {
+  uint32_t width, height, channels; /* channels: 1 (grey) or 3 (RGB) */
+  uint8_t *pixels;
+  char error[160]; /* why there is none */
+} oq_picture;
+
+/* What the operator ImageDecoder calls, since the library reads no picture
+ * formats; without it the operator is refused.  `decode` gets the bytes of a
+ * file and fills the zeroed `*out`; OQ_E_DATA says that they are no picture,
+ * which makes the result empty, as ONNX has it; any other failure ends the run
+ * with `error` as its finding.  `release` follows each success.  Both may be
+ * called from any thread of the context. */
+typedef struct oq_image_decoder {
+  oq_status (*decode)(void *user, oq_picture *out, const void *data,
+                      size_t size);
+  void (*release)(void *user, oq_picture *p); /* may be NULL */
+  void *user;
+} oq_image_decoder;
+
 typedef struct oq_config {
   size_t struct_size; /* sizeof(oq_config) of the caller's build */
   oq_allocator allocator;
@@ -75,9 +95,14 @@ typedef struct oq_config {
   int (*on_progress)(void *user, const oq_progress *p); /* !0 = cancel */
   void *user;
   const char *kernels; /* "auto", "blas", "reference"; NULL = "auto" */
+  oq_image_decoder images;
 } oq_config;
-#define OQ_CONFIG_INIT \
-  { sizeof(oq_config), {0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}, 0, 0, 0, 0, 0 }
+#define OQ_CONFIG_INIT                                                    \
+  {                                                                       \
+    sizeof(oq_config), {0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}, 0, 0, 0, 0, 0, { \
+      0, 0, 0                                                             \
+    }                                                                     \
+  }
 
 /* `cfg` may be NULL. */
 OQ_API oq_status oq_context_create(oq_context **out, const oq_config *cfg);

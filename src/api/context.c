@@ -54,6 +54,7 @@ static oq_status fill(oq_context *cx, const oq_config *cfg) {
   cx->env.limits = &cx->limits;
   cx->env.on_progress = cfg->on_progress;
   cx->env.user = cfg->user;
+  cx->env.images = cfg->images;
   OQ_TRY(oq_diags_create(&cx->diags, &cx->alloc));
   oq_diags_set_listener(cx->diags, cfg->on_diag, cfg->user);
   OQ_TRY(oq_arena_create(&cx->scratch, &cx->alloc,

@@ -16,6 +16,7 @@ typedef struct oq_env {
   const struct oq_kernels *kernels;
   int (*on_progress)(void *user, const oq_progress *p); /* may be NULL */
   void *user;
+  oq_image_decoder images; /* zeros: none */
 } oq_env;
 
 /* oq_par_run, in the calling thread and its scratch where there is no pool. */

@@ -190,6 +190,7 @@ int oq_work_open(oq_work *w, const oq_common_options *common,
   cfg.on_diag = on_diag;
   cfg.on_progress = on_progress;
   cfg.user = w;
+  cfg.images = oq_io_image_decoder();
   return oq_work_exit(w, oq_context_create(&w->cx, &cfg));
 }
 

@@ -212,7 +212,8 @@ static oq_status run_kernel(oq_call *c) {
               .diags = c->env->diags,
               .session = c->session,
               .texts = c->texts,
-              .data = c->data};
+              .data = c->data,
+              .images = &c->env->images};
 
   OQ_TRY(allocate(c));
   OQ_TRY(s->def->run(&r));

@@ -1,6 +1,7 @@
 /* io/image.c - which codec, and what is done to pixels as such. */
 #include "io/image.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,11 +91,11 @@ static const image_kind *find_kind(const uint8_t *data, size_t size) {
   return NULL;
 }
 
-oq_status oq_image_decode(oq_image *out, const uint8_t *data, size_t size,
-                          uint64_t max_pixels, oq_io_error *err) {
+oq_status oq_image_decode_stored(oq_image *out, const uint8_t *data,
+                                 size_t size, uint64_t max_pixels,
+                                 oq_io_error *err) {
   static const char hint[] = "convert it to JPEG, PNG, WebP or PPM";
   const image_kind *const k = find_kind(data, size);
-  oq_image im = {0};
 
   if (k == NULL) {
     return oq_io_fail(err, OQ_E_DATA, hint, "not a picture that is known");
@@ -103,7 +104,15 @@ oq_status oq_image_decode(oq_image *out, const uint8_t *data, size_t size,
     return oq_io_fail(err, OQ_E_UNSUPPORTED, hint,
                       "a %s file, which this build does not read", k->name);
   }
-  OQ_IO_TRY(k->decode(&im, data, size, max_pixels, err));
+  return k->decode(out, data, size, max_pixels, err);
+}
+
+oq_status oq_image_decode(oq_image *out, const uint8_t *data, size_t size,
+                          uint64_t max_pixels, oq_io_error *err) {
+  oq_image im = {0};
+
+  OQ_IO_TRY(oq_image_decode_stored(&im, data, size, max_pixels, err));
+  const image_kind *const k = find_kind(data, size);
   const oq_status s = oq_image_orient(
       &im, k->orientation != NULL ? k->orientation(data, size) : 1, err);
   if (s != OQ_OK) {
@@ -212,4 +221,34 @@ oq_status oq_image_crop(oq_image *out, const oq_image *in, uint32_t left,
   }
   *out = to;
   return OQ_OK;
+}
+
+/* ---- for the operator ImageDecoder --------------------------------------- */
+static oq_status decode_for_model(void *user, oq_picture *out, const void *data,
+                                  size_t size) {
+  oq_io_error err = {0};
+  oq_image im = {0};
+
+  (void)user;
+  const oq_status s =
+      oq_image_decode_stored(&im, data, size, OQ_IO_MAX_PIXELS, &err);
+  if (s != OQ_OK) {
+    (void)snprintf(out->error, sizeof out->error, "%.150s", err.text);
+    return s;
+  }
+  *out = (oq_picture){.width = im.width,
+                      .height = im.height,
+                      .channels = im.channels,
+                      .pixels = im.data};
+  return OQ_OK;
+}
+
+static void release_for_model(void *user, oq_picture *p) {
+  (void)user;
+  free(p->pixels);
+  p->pixels = NULL;
+}
+
+oq_image_decoder oq_io_image_decoder(void) {
+  return (oq_image_decoder){decode_for_model, release_for_model, NULL};
 }

@@ -29,6 +29,10 @@ typedef struct oq_image {
  * `max_pixels` are refused before anything is allocated for them. */
 oq_status oq_image_decode(oq_image *out, const uint8_t *data, size_t size,
                           uint64_t max_pixels, oq_io_error *err);
+/* The same, but as it is stored: EXIF orientation is not applied. */
+oq_status oq_image_decode_stored(oq_image *out, const uint8_t *data,
+                                 size_t size, uint64_t max_pixels,
+                                 oq_io_error *err);
 void oq_image_free(oq_image *im);
 /* Whether a file of this name is taken for a picture when a folder is read. */
 bool oq_image_is_name(const char *path);

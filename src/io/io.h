@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "onnxquant/calibration.h"
+#include "onnxquant/context.h"
 #include "onnxquant/model.h"
 #include "onnxquant/tensor.h"
 
@@ -46,6 +47,10 @@ typedef struct oq_image_options {
   const char *layout;        /* nchw, nhwc, auto */
   const char *interpolation; /* bilinear, bicubic */
 } oq_image_options;
+
+/* What the operator ImageDecoder needs: JPEG, PNG, WebP, PGM and PPM; other
+ * kinds of pictures are OQ_E_UNSUPPORTED.  EXIF orientation is not applied. */
+oq_image_decoder oq_io_image_decoder(void);
 
 /* ---- samples ------------------------------------------------------------ */
 

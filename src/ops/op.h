@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "ir/ir.h"
+#include "onnxquant/context.h"
 #include "ops/datum.h"
 
 /* ---- attributes: data, parsed once by ops/bind into the params struct ---- */
@@ -158,6 +159,7 @@ typedef struct oq_run {
    * outside of a session.  Where one is no tensor, its entry in `in` is NULL.
    */
   const oq_datum *const *data;
+  const oq_image_decoder *images; /* NULL outside of a session */
 } oq_run;
 
 /* Allocates a LATE output. */

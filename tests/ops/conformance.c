@@ -19,6 +19,7 @@
 
 #include "api/api.h"
 #include "base/text.h"
+#include "io/io.h"
 #include "judge.h"
 #include "onnx/codec.h"
 #include "support/close.h"
@@ -496,6 +497,7 @@ static outcome run_model_file(state *s, one_case *c, const char *model,
   outcome y;
 
   cfg.threads = 1;
+  cfg.images = oq_io_image_decoder();
   if (oq_context_create(&cx, &cfg) != OQ_OK) must(NULL);
   if (oq_model_load_file(&m, cx, model) != OQ_OK) {
     y = failed(c, cx, "load");
