@@ -513,6 +513,31 @@ static bool computes_forced(const placer *p, oq_node_id n,
          oq_node_ok(owner[node->in[0].i]) && is_forced(p, owner[node->in[0].i]);
 }
 
+/* What a node picks may lie in a small part of the range of what it picks from:
+ * states of several layers in one input, parts of one product.  With one grid
+ * for both it would lose this many of the eight bits. */
+#define BITS_LOST 2
+
+static double reach(const placer *p, oq_value_id v) {
+  const oq_stats_entry *e =
+      p->in->stats ? oq_stats_find(p->in->stats, oq_value_text(p->g, v)) : NULL;
+
+  if (!e || !oq_record_usable(&e->record)) return 0;
+  return fmax((double)e->record.hi, 0) - fmin((double)e->record.lo, 0);
+}
+
+static bool picks_little(const placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  const double whole = reach(p, node->in[0]);
+
+  for (uint32_t k = 0; k < node->n_out; k++) {
+    const double part = oq_value_ok(node->out[k]) ? reach(p, node->out[k]) : 0;
+
+    if (part > 0 && ldexp(part, BITS_LOST) <= whole) return true;
+  }
+  return false;
+}
+
 /* One input that is quantized anyway is enough: of two inputs the other then
  * takes a Q, where a float node between integer neighbours would take a DQ
  * before it and a Q behind. */
@@ -527,6 +552,7 @@ static bool inputs_ready(const placer *p, oq_node_id n,
 
     if (oq_node_ok(from) && is_forced(p, from)) return true;
     if (!moves) continue;
+    if (picks_little(p, n)) return false;
     if (is_integer(p, from)) return result_wanted(p, from, true);
     /* Moving bytes is cheaper than moving floats, whoever made them. */
     return p->g->values[node->in[i].i].kind == OQ_VALUE_INPUT;

@@ -516,6 +516,30 @@ static void clamped_parts_join_if_they_may(void **state) {
   (void)state;
 }
 
+/* A part of an input shares the grid of the whole if it fills that well. */
+static void small_parts_of_an_input(void **state) {
+  static const char *const names[] = {"x", "t", "y"};
+  for (int small = 0; small < 2; small++) {
+    fixture *f;
+
+    assert_int_equal(setup((void **)&f), 0);
+    statistics(f, names, 3);
+    feed(f, "x", -400, 200);
+    feed(f, "t", small ? -1 : -150, 1);
+    feed(f, "y", -1, 1);
+    input(f, "1,16,2");
+    build_const_i64(&f->b, "i", "", (int64_t[]){0});
+    node(f, "Gather", "x i", "t", "axis=2");
+    matmul(f, "t", "y");
+    place(f, "y");
+    expect(f, "t", small ? OQ_FATE_FLOAT : OQ_FATE_INTEGER, NULL);
+    integers(f, "y");
+    assert_int_equal(value(f, "x")->quantized, !small);
+    assert_int_equal(teardown((void **)&f), 0);
+  }
+  (void)state;
+}
+
 /* ---- ranges ------------------------------------------------------------ */
 static void values_without_a_range(void **state) {
   fixture *const f = *state;
@@ -758,6 +782,7 @@ int main(void) {
       TEST(movers_share),
       TEST(parts_of_a_concat_join),
       cmocka_unit_test(clamped_parts_join_if_they_may),
+      cmocka_unit_test(small_parts_of_an_input),
       TEST(values_without_a_range),
       TEST(constants_that_are_not_finite),
       cmocka_unit_test(biases_behind_products),
