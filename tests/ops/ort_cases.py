@@ -28,8 +28,10 @@ def write_pb(path, v, name):
     path.write_bytes(t.SerializeToString())
 
 
-def build(name, op, inputs, attrs, outs, domain, opset, constant):
-    """The model, and what to feed it."""
+def build(name, op, inputs, attrs, outs, domain, opset, constant,
+          version=None):
+    """The model, and what to feed it.  `version`: of a domain other than the
+    default one."""
     ins, feeds, inits, infos = [], {}, [], []
     for i, v in enumerate(inputs):
         if v is None:
@@ -49,7 +51,8 @@ def build(name, op, inputs, attrs, outs, domain, opset, constant):
     g = helper.make_graph([node], name, infos, ys, inits)
     sets = [helper.make_opsetid("", opset)]
     if domain:
-        sets.append(helper.make_opsetid(domain, {MS: 1, ML: 3}[domain]))
+        sets.append(helper.make_opsetid(
+            domain, version or {MS: 1, ML: 3}[domain]))
     return helper.make_model(g, opset_imports=sets, ir_version=10), feeds
 
 
@@ -64,16 +67,17 @@ def run(model, feeds):
 
 
 def case(out, name, op, inputs, attrs, n_out=1, domain="", opset=13,
-         kind="float", constant=(), instead=None):
+         kind="float", constant=(), instead=None, version=None):
     """inputs: arrays, or None for one that is absent; `constant`: positions of
     those that are initializers; n_out: outputs, or a list of bools; `instead`:
     inputs that mean the same, where onnxruntime does not take these."""
     wanted = [True] * n_out if isinstance(n_out, int) else n_out
     outs = [f"y{i}" if w else "" for i, w in enumerate(wanted)]
-    m, feeds = build(name, op, inputs, attrs, outs, domain, opset, constant)
+    m, feeds = build(name, op, inputs, attrs, outs, domain, opset, constant,
+                     version)
     try:
         results = run(*(build(name, op, instead, attrs, outs, domain, opset,
-                              constant) if instead else (m, feeds)))
+                              constant, version) if instead else (m, feeds)))
     except Exception as e:  # onnxruntime has a dozen classes of its own
         left_out.append(f"{name}: {str(e).splitlines()[0][:200]}")
         return
