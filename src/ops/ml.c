@@ -22,7 +22,7 @@ static float probit(float p) {
   const float a = 0.147f, x = 2.0f * p - 1.0f;
   const float l = logf((1.0f - x) * (1.0f + x));
   const float v = 2.0f / (3.14159f * a) + 0.5f * l;
-  const float y = sqrtf(sqrtf(v * v - l / a) - v);
+  const float y = sqrtf(sqrtf(v * v - 1.0f / a * l) - v);
 
   return 1.41421356f * (x < 0 ? -y : y);
 }

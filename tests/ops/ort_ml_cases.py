@@ -275,7 +275,7 @@ def linear(out):
             post = "NONE"
         scale = .02 if post == "PROBIT" else 1.
         attrs = {"coefficients": floats(normal(rng, rows, c, scale=scale)),
-                 "intercepts": floats(rng.random(rows) * .5 + .25),
+                 "intercepts": floats(rng.random(rows) * .3 + .55),
                  "post_transform": post, "multi_class": i % 2}
         attrs.update(labels(rng, classes, "classlabels_ints"))
         case(out, name, "LinearClassifier",
@@ -290,7 +290,7 @@ def linear(out):
         attrs = {"coefficients": floats(normal(rng, targets, c, scale=scale)),
                  "targets": targets, "post_transform": post}
         if i % 3 or post == "PROBIT":
-            attrs["intercepts"] = floats(rng.random(targets) * .5 + .25)
+            attrs["intercepts"] = floats(rng.random(targets) * .3 + .55)
         case(out, name, "LinearRegressor", [features(rng, n, c, F32)], attrs)
 
 
@@ -341,7 +341,86 @@ def machines(out):
              [features(rng, n, c, [F32, F64, I64, I32][i % 4])], attrs, 2)
 
 
-GROUPS = [regressors, classifiers, ensembles, linear, machines]
+# ---- features -------------------------------------------------------------------------
+NUMBERS = [F32, F64, I64, I32]
+
+
+def numbers(rng, i, *shape):
+    return features(rng, int(np.prod(shape)), 1, NUMBERS[i % 4]).reshape(shape)
+
+
+def scalers(out):
+    for i in range(16):
+        name = f"ort_scaler_{i}"
+        rng = rng_of(name)
+        n, c = int(rng.integers(1, 7)), int(rng.integers(1, 7))
+        k = 1 if i % 3 == 2 else c
+        shape = (c,) if i % 5 == 4 else (n, c)
+        case(out, name, "Scaler", [numbers(rng, i, *shape)],
+             {"offset": floats(normal(rng, k)), "scale": floats(normal(rng, k))})
+    for i in range(24):
+        name = f"ort_normalizer_{i}"
+        rng = rng_of(name)
+        n, c = int(rng.integers(1, 7)), int(rng.integers(1, 7))
+        x = numbers(rng, i // 3, *((c,) if i % 5 == 4 else (n, c)))
+        if i % 4 == 1:
+            x[..., :] = 0
+        case(out, name, "Normalizer", [x], {"norm": ["MAX", "L1", "L2"][i % 3]})
+    for i in range(6):
+        name = f"ort_binarizer_{i}"
+        rng = rng_of(name)
+        x = features(rng, 4, 5, F32).reshape([(4, 5), (20,), (2, 2, 5)][
+            i % 3])
+        case(out, name, "Binarizer", [x],
+             {"threshold": float(rng.integers(-2, 3)) / 2})
+
+
+def imputers(out):
+    for i in range(16):
+        name = f"ort_imputer_{i}"
+        rng = rng_of(name)
+        n, c = int(rng.integers(1, 7)), int(rng.integers(1, 7))
+        k = 1 if i % 3 == 2 else c
+        shape = (c,) if i % 5 == 4 else (n, c)
+        if i % 2:
+            attrs = {"imputed_value_int64s": ints(rng.integers(10, 20, k)),
+                     "replaced_value_int64": int(rng.integers(-2, 3))}
+            x = features(rng, n, c, I64)
+        else:
+            attrs = {"imputed_value_floats": floats(normal(rng, k)),
+                     "replaced_value_float":
+                         float("nan") if i % 4 else .5}
+            x = features(rng, n, c, F32, True)
+        case(out, name, "Imputer", [x.reshape(-1)[:c] if i % 5 == 4 else x],
+             attrs)
+
+
+def vectorizers(out):
+    for i in range(16):
+        name = f"ort_feature_vectorizer_{i}"
+        rng = rng_of(name)
+        n = int(rng.integers(1, 5))
+        ins, sizes = [], []
+        dtype = NUMBERS[i % 4]
+        for k in range(int(rng.integers(1, 5))):
+            c = int(rng.integers(1, 5))
+            shape = (c,) if i % 5 == 4 else (n, c)
+            ins.append(features(rng, n, c, dtype).reshape(-1)[
+                :int(np.prod(shape))].reshape(shape))
+            sizes.append(c + [0, 0, 1, -1][int(rng.integers(4))])
+        sizes = [max(s, 0) for s in sizes]
+        case(out, name, "FeatureVectorizer", ins, {"inputdimensions": sizes})
+    for i in range(12):
+        name = f"ort_array_feature_extractor_{i}"
+        rng = rng_of(name)
+        shape = [(5,), (3, 5), (2, 3, 5)][i % 3]
+        at = rng.integers(0, 5, [(4,), (1, 3), (1,)][i // 3 % 3])
+        case(out, name, "ArrayFeatureExtractor",
+             [numbers(rng, i, *shape), at.astype(I64)], {})
+
+
+GROUPS = [regressors, classifiers, ensembles, linear, machines, scalers,
+          imputers, vectorizers]
 
 
 def main(argv):
