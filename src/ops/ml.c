@@ -115,7 +115,10 @@ oq_status oq_ml_labels_take(oq_ml_labels *out, const oq_graph *g,
 }
 
 void oq_ml_labels_put(const oq_ml_labels *l, oq_run *r, size_t i, uint32_t k) {
-  if (l->texts == NULL) ((int64_t *)r->out[0].data)[i] = l->ints[k];
+  if (l->texts != NULL)
+    ((oq_text *)r->out[0].data)[i] = l->texts[k];
+  else
+    ((int64_t *)r->out[0].data)[i] = l->ints[k];
 }
 
 /* ---- rows -----------------------------------------------------------------

@@ -324,8 +324,9 @@ static const oq_attr_def vectorizer_attrs[] = {
 #define ATTRS(table) .params_size = sizeof(P), OQ_ATTRS(table)
 
 static const oq_op_def defs[] = {
-    {ROW("ArrayFeatureExtractor", 2, 2, OQ_ML_TYPES, extractor_infer,
-         extractor_run)},
+    {ROW("ArrayFeatureExtractor", 2, 2, OQ_ML_TYPES | OQ_DTM(STRING),
+         extractor_infer, extractor_run),
+     .texts = OQ_TEXT_MOVE},
     {ROW("Binarizer", 1, 1, OQ_ML_TYPES, oq_infer_same, binarizer_run),
      ATTRS(binarizer_attrs)},
     {ROW("FeatureVectorizer", 1, OQ_OPS_MANY, OQ_ML_TYPES, vectorizer_infer,

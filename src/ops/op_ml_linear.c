@@ -602,14 +602,15 @@ static const oq_attr_def svm_regressor_attrs[] = {
     MACHINE, OQ_A_I64(P, n_supports, "n_supports", 0, 1, 0),
     OQ_A_I64(P, one_class, "one_class", 0, 1, 0)};
 
-#define ROW(op, outs, table, what, rule)                                  \
-  {                                                                       \
-    .domain = OQ_ML, .name = (op), .since = 1, .last = OQ_ML_NEWEST,      \
-    .min_in = 1, .max_in = 1, .min_out = 1, .max_out = (outs),            \
-    .dtypes = OQ_ML_TYPES, .params_size = sizeof(P), OQ_ATTRS(table),     \
-    .check = what##_check, .infer = (rule), .run = what##_run, .quant = { \
-      .cls = OQ_Q_NEVER                                                   \
-    }                                                                     \
+#define ROW(op, outs, table, what, rule)                              \
+  {                                                                   \
+    .domain = OQ_ML, .name = (op), .since = 1, .last = OQ_ML_NEWEST,  \
+    .min_in = 1, .max_in = 1, .min_out = 1, .max_out = (outs),        \
+    .dtypes = OQ_ML_TYPES, .texts = (outs) > 1 ? OQ_TEXT_OUT : 0,     \
+    .params_size = sizeof(P), OQ_ATTRS(table), .check = what##_check, \
+    .infer = (rule), .run = what##_run, .quant = {                    \
+      .cls = OQ_Q_NEVER                                               \
+    }                                                                 \
   }
 
 static const oq_op_def defs[] = {

@@ -913,9 +913,9 @@ static const oq_attr_def ensemble_attrs[] = {
   {                                                                            \
     .domain = OQ_ML, .name = (op), .since = (from), .last = (to), .min_in = 1, \
     .max_in = 1, .min_out = 1, .max_out = (outs), .dtypes = (types),           \
-    .params_size = sizeof(tree_params), OQ_ATTRS(table),                       \
-    .check = kind##_check, .infer = kind##_infer, .run = kind##_run,           \
-    .quant = {                                                                 \
+    .texts = (outs) > 1 ? OQ_TEXT_OUT : 0, .params_size = sizeof(tree_params), \
+    OQ_ATTRS(table), .check = kind##_check, .infer = kind##_infer,             \
+    .run = kind##_run, .quant = {                                              \
       .cls = OQ_Q_NEVER                                                        \
     }                                                                          \
   }

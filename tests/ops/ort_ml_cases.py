@@ -419,8 +419,103 @@ def vectorizers(out):
              [numbers(rng, i, *shape), at.astype(I64)], {})
 
 
+# ---- categories -----------------------------------------------------------------------
+def words(rng, n):
+    return [f"w{k}" for k in rng.permutation(3 * n)[:n]]
+
+
+def unique(rng, kind, n):
+    """Keys or values, each once."""
+    if kind == "strings":
+        return words(rng, n)
+    v = rng.permutation(3 * n)[:n] - n
+    return floats(v / 2) if kind == "floats" else ints(v)
+
+
+def some_of(rng, kind, keys, shape):
+    v = [keys[int(k)] if rng.random() < .7 else ("zz" if kind == "strings"
+                                                 else 77)
+         for k in rng.integers(0, len(keys), int(np.prod(shape)))]
+    return np.array(v, {"strings": object, "floats": F32, "int64s": I64}[
+        kind]).reshape(shape)
+
+
+def string_default(rng):
+    return {"default_string": "nobody"} if rng.random() < .5 else {}
+
+
+def encoders(out):
+    kinds = ["strings", "int64s", "floats"]
+    pairs = [(a, b) for a in kinds for b in kinds]
+    for i in range(36):
+        name = f"ort_label_encoder_{i}"
+        rng = rng_of(name)
+        a, b = pairs[i % 9]
+        version = 2 if i < 18 else 4
+        n = int(rng.integers(1, 9))
+        keys = unique(rng, a, n)
+        attrs = {f"keys_{a}": keys, f"values_{b}": unique(rng, b, n)}
+        attrs.update(string_default(rng) if b == "strings" else
+                     {"default_int64": 99} if b == "int64s" else
+                     {"default_float": .25})
+        shape = [(6,), (2, 3), (1, 2, 2)][i % 3]
+        case(out, name, "LabelEncoder", [some_of(rng, a, keys, shape)], attrs,
+             version=version)
+    for i in range(6):
+        name = f"ort_label_encoder_tensor_{i}"
+        rng = rng_of(name)
+        n = int(rng.integers(1, 9))
+        keys = unique(rng, "floats" if i % 2 else "int64s", n)
+        kind = [TensorProto.INT64, TensorProto.DOUBLE][i % 2]
+        x = some_of(rng, "floats", keys, (8,)).astype([I64, F64][i % 2])
+        case(out, name, "LabelEncoder", [x], {
+            "keys_tensor": tensor("k", keys, kind),
+            "values_tensor": tensor("v", unique(rng, "floats" if i % 2 else
+                                                "int64s", n), kind),
+            "default_tensor": tensor("d", [5], kind)}, version=4)
+    for i in range(6):
+        name = f"ort_label_encoder_1_{i}"
+        rng = rng_of(name)
+        n = int(rng.integers(1, 9))
+        classes = words(rng, n)
+        x = (some_of(rng, "strings", classes, (2, 3)) if i % 2 else
+             rng.integers(-2, n + 2, (6,)).astype(I64))
+        case(out, name, "LabelEncoder", [x], {
+            "classes_strings": classes,
+            **({"default_int64": 7} if i % 2 else string_default(rng))})
+    for i in range(8):
+        name = f"ort_category_mapper_{i}"
+        rng = rng_of(name)
+        n = int(rng.integers(1, 9))
+        cats, numbers_ = words(rng, n), unique(rng, "int64s", n)
+        kind = "strings" if i % 2 else "int64s"
+        x = some_of(rng, kind, cats if i % 2 else numbers_, (2, 3))
+        case(out, name, "CategoryMapper", [x], {
+            "cats_strings": cats, "cats_int64s": numbers_,
+            **({"default_int64": 7} if i % 2 else string_default(rng))})
+    for i in range(16):
+        name = f"ort_one_hot_encoder_{i}"
+        rng = rng_of(name)
+        n = int(rng.integers(1, 9))
+        kind = ["strings", "int64s"][i % 2]
+        cats = unique(rng, kind, n)
+        x = some_of(rng, kind, cats, [(4,), (2, 3)][i % 3 > 0])
+        if i % 4 == 1:
+            x = (x + np.sign(x) * .25).astype(F32)
+        if i % 8 == 3:
+            x = x.astype(F64)
+        case(out, name, "OneHotEncoder", [x], {f"cats_{kind}": cats})
+    for i in range(3):
+        name = f"ort_array_feature_extractor_words_{i}"
+        rng = rng_of(name)
+        x = np.array(words(rng, 12), object).reshape([(12,), (3, 4),
+                                                      (2, 3, 2)][i])
+        case(out, name, "ArrayFeatureExtractor",
+             [x, np.array([1, 0], I64)], {})
+
+
 GROUPS = [regressors, classifiers, ensembles, linear, machines, scalers,
-          imputers, vectorizers]
+          imputers, vectorizers, encoders]
 
 
 def main(argv):
