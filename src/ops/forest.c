@@ -39,8 +39,7 @@ oq_status oq_forest_fail(const oq_graph *g, const oq_node *n, const char *id,
   return oq_fail(d, OQ_E_MODEL, id, &w, "%s", text);
 }
 
-/* ---- places ----------------------------------------------------------------
- */
+/* ---- places ------------------------------------------------------------ */
 static bool is_leaf(const oq_trees *t, uint32_t node) {
   return t->mode[node] == OQ_TREE_LEAF;
 }
@@ -117,8 +116,7 @@ static oq_status find_places(layout *l) {
   return OQ_OK;
 }
 
-/* ---- votes -----------------------------------------------------------------
- */
+/* ---- votes ------------------------------------------------------------- */
 /* Votes on inner nodes mean nothing, and converters have written such. */
 static bool counts(const layout *l, uint32_t vote) {
   const uint32_t node = l->t->vote_node[vote];
@@ -159,8 +157,7 @@ static double sum_of(const oq_ml_forest *f, uint32_t leaf) {
   return sum;
 }
 
-/* ---- nodes -----------------------------------------------------------------
- */
+/* ---- nodes ------------------------------------------------------------- */
 static oq_status word_of(uint32_t *out, const layout *l, uint32_t node) {
   const oq_trees *const t = l->t;
   const int64_t feature = t->feature[node];
@@ -231,8 +228,7 @@ static oq_status put_trees(oq_ml_forest *f, const layout *l) {
   return OQ_OK;
 }
 
-/* ---- all -------------------------------------------------------------------
- */
+/* ---- all --------------------------------------------------------------- */
 static oq_status build(oq_ml_forest *out, layout *l) {
   oq_ml_forest f = {.n_targets = l->t->n_targets, .walk.sets = l->t->sets};
 

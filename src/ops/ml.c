@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* ---- transforms of scores ------------------------------------------------ */
+/* ---- transforms of scores ---------------------------------------------- */
 const char *const oq_ml_post_texts[] = {"NONE",         "SOFTMAX", "LOGISTIC",
                                         "SOFTMAX_ZERO", "PROBIT",  NULL};
 
@@ -80,8 +80,7 @@ void oq_ml_transform_pair(float out[2], float s, oq_ml_post kind, bool signs) {
   out[1] = s;
 }
 
-/* ---- labels ---------------------------------------------------------------
- */
+/* ---- labels ------------------------------------------------------------ */
 oq_status oq_ml_attr_fail(const oq_graph *g, const oq_node *n, const char *attr,
                           oq_diags *d, const char *fmt, ...) {
   oq_where w = oq_node_where(g, (oq_node_id){(uint32_t)(n - g->nodes)});
@@ -121,8 +120,7 @@ void oq_ml_labels_put(const oq_ml_labels *l, oq_run *r, size_t i, uint32_t k) {
     ((int64_t *)r->out[0].data)[i] = l->ints[k];
 }
 
-/* ---- rows -----------------------------------------------------------------
- */
+/* ---- rows -------------------------------------------------------------- */
 static const oq_dim unknown = {.size = OQ_DIM_UNKNOWN};
 
 oq_status oq_ml_infer_rows(oq_dim *n, oq_dim *c, const oq_infer *x) {

@@ -16,7 +16,7 @@
     .min = 1, .max = 0                                                  \
   }
 
-/* ---- transforms of scores ------------------------------------------------ */
+/* ---- transforms of scores ---------------------------------------------- */
 /* In the order of ONNX's enumeration. */
 typedef enum oq_ml_post {
   OQ_ML_NONE,
@@ -35,8 +35,7 @@ void oq_ml_transform(float *s, size_t n, oq_ml_post kind);
  * open: 1 - s and s, or -s and s where scores may be negative. */
 void oq_ml_transform_pair(float out[2], float s, oq_ml_post kind, bool signs);
 
-/* ---- labels ---------------------------------------------------------------
- */
+/* ---- labels ------------------------------------------------------------ */
 typedef struct oq_ml_labels {
   const int64_t *ints;
   const oq_text *texts; /* NULL: they are integers */
@@ -55,8 +54,7 @@ static inline oq_dtype oq_ml_labels_dtype(const oq_ml_labels *l) {
 /* Output 0, element i := label k. */
 void oq_ml_labels_put(const oq_ml_labels *l, oq_run *r, size_t i, uint32_t k);
 
-/* ---- rows -----------------------------------------------------------------
- */
+/* ---- rows -------------------------------------------------------------- */
 /* [N, C], or [C] for one row; refuses other ranks: "op.rank".  Sizes may be
  * unknown. */
 oq_status oq_ml_infer_rows(oq_dim *n, oq_dim *c, const oq_infer *x);

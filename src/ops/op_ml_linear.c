@@ -43,8 +43,7 @@ static bool any_negative(const oq_f32s *f) {
   return false;
 }
 
-/* ---- y = x w' + c ---------------------------------------------------------
- */
+/* ---- y = x w' + c ------------------------------------------------------ */
 static oq_status check_gemm(const oq_run *r, size_t n, size_t k) {
   if (n <= INT32_MAX && k <= INT32_MAX) return OQ_OK;
   return oq_run_fail(r, OQ_E_LIMIT, "matmul.size",
@@ -63,8 +62,7 @@ static void product(const oq_run *r, float *y, const float *x, oq_ml_rows rows,
                     1.0f, y);
 }
 
-/* ---- linear models: attributes and types -----------------------------------
- */
+/* ---- linear models: attributes and types ------------------------------- */
 static oq_status linear_classifier_check(const oq_graph *g, const oq_node *n,
                                          void *params, oq_diags *d) {
   linear_params *const p = params;

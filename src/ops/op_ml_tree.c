@@ -38,8 +38,7 @@ typedef struct source {
   tree_params *p;
 } source;
 
-/* ---- lists -----------------------------------------------------------------
- */
+/* ---- lists ------------------------------------------------------------- */
 static oq_ctensor floats_of(const oq_f32s *f) {
   return (oq_ctensor){.dtype = OQ_DT_F32,
                       .shape = {1, {(int64_t)f->n}},
@@ -77,8 +76,7 @@ static oq_status same_length(const source *s, const char *name, size_t is,
 
 static oq_status bad_memory(const source *s) { return oq_fail_memory(s->d); }
 
-/* ---- nodes known by tree and number -----------------------------------------
- */
+/* ---- nodes known by tree and number ------------------------------------ */
 typedef struct key {
   int64_t tree, id;
   uint32_t at;

@@ -56,7 +56,7 @@ def labels(rng, n, key):
     return {"classlabels_strings": [f"c{k}" for k in rng.permutation(n)]}
 
 
-# ---- trees of versions 1 and 3 ------------------------------------------------
+# ---- trees of versions 1 and 3 ----------------------------------------------
 class Trees:
     """Random trees as lists of nodes; leaves are (tree, node)."""
 
@@ -192,7 +192,7 @@ def classifiers(out):
              version=version)
 
 
-# ---- trees of version 5 ---------------------------------------------------------
+# ---- trees of version 5 -----------------------------------------------------
 class Ensemble:
     def __init__(self, rng, n_trees, depth, columns, modes, targets):
         self.rng, self.columns, self.modes = rng, columns, modes
@@ -262,7 +262,7 @@ def ensembles(out):
         case(out, name, "TreeEnsemble", [x], attrs, version=5)
 
 
-# ---- linear models ----------------------------------------------------------------
+# ---- linear models ----------------------------------------------------------
 def linear(out):
     for i in range(60):
         name = f"ort_linear_classifier_{i}"
@@ -341,7 +341,7 @@ def machines(out):
              [features(rng, n, c, [F32, F64, I64, I32][i % 4])], attrs, 2)
 
 
-# ---- features -------------------------------------------------------------------------
+# ---- features ---------------------------------------------------------------
 NUMBERS = [F32, F64, I64, I32]
 
 
@@ -419,7 +419,7 @@ def vectorizers(out):
              [numbers(rng, i, *shape), at.astype(I64)], {})
 
 
-# ---- categories -----------------------------------------------------------------------
+# ---- categories -------------------------------------------------------------
 def words(rng, n):
     return [f"w{k}" for k in rng.permutation(3 * n)[:n]]
 
