@@ -79,6 +79,14 @@ typedef struct oq_model_info {
 /* Borrowed from the model. */
 OQ_API oq_status oq_model_describe(const oq_model_info **out, oq_model *m);
 
+/* Every value of the graph with the type that follows for it from inputs and
+ * constants, as far as one does; in order of the graph.  A size that depends on
+ * named ones has an expression of them as its symbol: "2*seq+1",
+ * "batch*heads", "floor((W+1)/2)".  Named sizes are taken to be 1 or more.
+ * Borrowed from the model. */
+OQ_API oq_status oq_model_values(const oq_value_info **out, size_t *n,
+                                 oq_model *m);
+
 /* Overrides a dynamic dimension for all later runs: by symbol ("batch"), or by
  * input name with a whole shape.  OQ_E_MODEL if nothing bears that name. */
 OQ_API oq_status oq_model_set_dim(oq_model *m, const char *symbol,

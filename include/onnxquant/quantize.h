@@ -59,6 +59,8 @@ typedef struct oq_node_report {
   uint64_t macs;   /* per sample; 0 = none, or shape unknown */
   uint64_t weight_elements, weight_bytes; /* bytes once converted */
   uint64_t param_elements, param_bytes;   /* constants it reads, as they are */
+  const char *const *outputs; /* names of values; "" where one is absent */
+  size_t n_outputs;
 } oq_node_report;
 
 /* One per quantized value. */

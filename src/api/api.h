@@ -42,6 +42,11 @@ oq_status oq_model_from_store(oq_model **out, oq_context *cx, oq_store *file,
  * destroys (*own). */
 oq_status oq_model_as_prepared(oq_model **out, bool *own, oq_model *m);
 
+/* The inputs of `g`, whose ids are those of `m`, get `types`, which get what
+ * they had: for as long as shapes are those of the runs to come.  A second call
+ * takes it back. */
+void oq_model_swap_types(const oq_model *m, oq_graph *g, const oq_type **types);
+
 /* 32 hexadecimal digits that stand for graph and weights. */
 oq_status oq_model_digest(char out[33], const oq_model *m);
 

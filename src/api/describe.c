@@ -121,3 +121,35 @@ oq_status oq_model_describe(const oq_model_info **out, oq_model *m) {
   *out = m->info;
   return OQ_OK;
 }
+
+/* ---- values -------------------------------------------------------------- */
+static uint32_t list_values(oq_value_info *y, const oq_model *m,
+                            const oq_type *const *types) {
+  const oq_graph *g = m->ir->main;
+  uint32_t n = 0;
+
+  for (uint32_t i = 0; i < g->n_values; i++) {
+    const oq_value_id v = {i};
+    if (g->values[i].kind == OQ_VALUE_DEAD) continue;
+    fill_value(&y[n++], m, v, types[i]);
+  }
+  return n;
+}
+
+oq_status oq_model_values(const oq_value_info **out, size_t *n, oq_model *m) {
+  const oq_type **types;
+
+  if (out == NULL || n == NULL || m == NULL) return OQ_E_ARGUMENT;
+  oq_arena *scratch = m->cx->scratch;
+  const oq_mark mark = oq_arena_mark(scratch);
+  oq_value_info *y = OQ_NEW_N(m->arena, oq_value_info, m->ir->main->n_values);
+
+  if (y == NULL) return oq_fail_memory(m->cx->diags);
+  oq_model_swap_types(m, m->ir->main, m->feed_types);
+  const oq_status s = oq_infer_types(&types, m->ir->main, scratch, &m->cx->env);
+  if (s == OQ_OK) *n = list_values(y, m, types);
+  oq_model_swap_types(m, m->ir->main, m->feed_types);
+  oq_arena_rewind(scratch, mark);
+  if (s == OQ_OK) *out = y;
+  return s;
+}

@@ -132,6 +132,16 @@ oq_status oq_model_save_stream(oq_model *m,
 }
 
 /* ---- overrides ----------------------------------------------------------- */
+void oq_model_swap_types(const oq_model *m, oq_graph *g,
+                         const oq_type **types) {
+  for (uint32_t i = 0; i < m->n_feeds; i++) {
+    const oq_type *old = oq_graph_value(g, m->feeds[i])->type;
+
+    oq_edit_set_type(g, m->feeds[i], types[i]);
+    types[i] = old;
+  }
+}
+
 static oq_type *own_type(oq_model *m, uint32_t feed) {
   oq_type *t = OQ_NEW(m->arena, oq_type);
 

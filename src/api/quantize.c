@@ -6,18 +6,6 @@
 #include "api/api.h"
 #include "quant/quant.h"
 
-/* What a plan without statistics knows of sizes: those that were fixed for
- * runs.  The types belong to `m`, so they are taken back afterwards. */
-static void swap_input_types(oq_graph *g, const oq_model *m,
-                             const oq_type **types) {
-  for (uint32_t i = 0; i < m->n_feeds; i++) {
-    const oq_type *old = oq_graph_value(g, m->feeds[i])->type;
-
-    oq_edit_set_type(g, m->feeds[i], types[i]);
-    types[i] = old;
-  }
-}
-
 static oq_status plan(const oq_quantize_report **report, oq_model_ir *ir,
                       const oq_model *m, const oq_quantize_options *opt) {
   oq_context *cx = m->cx;
@@ -26,9 +14,9 @@ static oq_status plan(const oq_quantize_report **report, oq_model_ir *ir,
       OQ_COPY_N(cx->scratch, const oq_type *, m->feed_types, m->n_feeds);
 
   if (!types && m->n_feeds > 0) return oq_fail_memory(cx->diags);
-  swap_input_types(ir->main, m, types);
+  oq_model_swap_types(m, ir->main, types);
   const oq_status s = oq_quantize_ir(ir, report, NULL, opt, &cx->env);
-  swap_input_types(ir->main, m, types);
+  oq_model_swap_types(m, ir->main, types);
   oq_arena_rewind(cx->scratch, mark);
   return s;
 }

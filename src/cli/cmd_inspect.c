@@ -49,8 +49,10 @@ typedef struct job {
       ready; /* as it would be quantized */
   oq_stats *stats;
   const oq_model_info *info;
-  row *rows;         /* one per node of `given` */
-  bool batch_of_one; /* a free batch size was taken to be 1 */
+  const oq_value_info **values; /* of `given`, in order of their names ... */
+  size_t n_values;              /* ... with the types that follow for them */
+  row *rows;                    /* one per node of `given` */
+  bool batch_of_one;            /* a free batch size was taken to be 1 */
 } job;
 
 /* ---- a statistics file ----------------------------------------------------
@@ -143,12 +145,43 @@ static int fix_batch(job *k, oq_model *m) {
   return OQ_EXIT_DONE;
 }
 
+static int by_name(const void *a, const void *b) {
+  const oq_value_info *const *x = a, *const *y = b;
+
+  return strcmp((*x)->name, (*y)->name);
+}
+
+/* Types as they follow while a free batch size is still free. */
+static int list_values(job *k, oq_model *m) {
+  const oq_value_info *v;
+  size_t n;
+
+  OQ_DO(oq_work_exit(&k->w, oq_model_values(&v, &n, m)));
+  k->values = calloc(n + 1, sizeof *k->values);
+  if (!k->values) return oq_work_no_memory();
+  k->n_values = n;
+  for (size_t i = 0; i < n; i++) k->values[i] = &v[i];
+  qsort(k->values, n, sizeof *k->values, by_name);
+  return OQ_EXIT_DONE;
+}
+
+/* NULL: nothing is known of a value of that name. */
+static const oq_value_info *find_value(const job *k, const char *name) {
+  const oq_value_info key = {.name = name};
+  const oq_value_info *p = &key;
+  const oq_value_info *const *found =
+      k->values ? bsearch(&p, k->values, k->n_values, sizeof p, by_name) : NULL;
+
+  return found ? *found : NULL;
+}
+
 static int make_stage(struct stage *out, job *k, const oq_opt_list *skip) {
   oq_plan_options plan = k->o->plan;
 
   plan.allow_partial = true;
   if (skip) plan.no_pass = *skip;
   OQ_DO(oq_plan_prepare(&out->prepared, &k->w, k->model, &plan));
+  if (skip) OQ_DO(list_values(k, out->prepared));
   OQ_DO(fix_batch(k, out->prepared));
   return oq_plan_make(&out->planned, &out->report, &k->w, out->prepared, &plan);
 }
@@ -285,28 +318,49 @@ static totals sum_up(const job *k) {
   return t;
 }
 
-static json_t *json_ports(const oq_value_info *v, size_t n) {
+static json_t *json_shape(const oq_value_info *v) {
+  json_t *shape = v->has_rank ? json_array() : json_null();
+
+  for (uint32_t d = 0; v->has_rank && d < v->rank; d++) {
+    const oq_dim_info *x = &v->dim[d];
+
+    (void)json_array_append_new(shape, x->size >= 0
+                                           ? json_integer((json_int_t)x->size)
+                                           : oq_json_string(x->symbol));
+  }
+  return shape;
+}
+
+static json_t *json_port(const oq_value_info *v) {
+  json_t *j = json_object();
+
+  oq_json_text(j, "name", v->name);
+  oq_json_text(j, "type", v->dtype ? oq_dtype_text(v->dtype) : NULL);
+  oq_json_put(j, "shape", json_shape(v));
+  return j;
+}
+
+/* An output of the model or of a node with what follows for it. */
+static const oq_value_info *best(const job *k, const oq_value_info *said) {
+  const oq_value_info *v = find_value(k, said->name);
+
+  return v && v->dtype ? v : said;
+}
+
+static json_t *json_ports(const job *k, const oq_value_info *v, size_t n) {
   json_t *list = json_array();
 
-  for (size_t i = 0; i < n; i++) {
-    json_t *j = json_object(), *shape = json_array();
+  for (size_t i = 0; i < n; i++)
+    (void)json_array_append_new(list, json_port(best(k, &v[i])));
+  return list;
+}
 
-    oq_json_text(j, "name", v[i].name);
-    oq_json_text(j, "type", v[i].dtype ? oq_dtype_text(v[i].dtype) : NULL);
-    for (uint32_t d = 0; d < v[i].rank; d++) {
-      const oq_dim_info *x = &v[i].dim[d];
+static json_t *json_outputs(const job *k, const oq_node_report *n) {
+  json_t *list = json_array();
 
-      (void)json_array_append_new(shape, x->size >= 0
-                                             ? json_integer((json_int_t)x->size)
-                                             : oq_json_string(x->symbol));
-    }
-    if (v[i].has_rank) {
-      oq_json_put(j, "shape", shape);
-    } else {
-      json_decref(shape);
-      oq_json_null(j, "shape");
-    }
-    (void)json_array_append_new(list, j);
+  for (size_t i = 0; i < n->n_outputs; i++) {
+    const oq_value_info said = {.name = n->outputs[i]};
+    (void)json_array_append_new(list, json_port(best(k, &said)));
   }
   return list;
 }
@@ -334,6 +388,7 @@ static json_t *json_nodes(const job *k) {
 
     oq_json_text(j, "name", x.n->name);
     oq_json_text(j, "op", x.n->op);
+    oq_json_put(j, "outputs", json_outputs(k, x.n));
     oq_json_count(j, "params", x.n->param_elements);
     oq_json_count(j, "bytes", x.n->param_bytes);
     oq_json_count(j, "macs", x.n->macs);
@@ -370,8 +425,8 @@ static int model_json(job *k) {
   oq_json_text(j, "producer_version", m->producer_version);
   oq_json_text(j, "graph", m->graph_name);
   oq_json_put(j, "opsets", json_opsets(m));
-  oq_json_put(j, "inputs", json_ports(m->inputs, m->n_inputs));
-  oq_json_put(j, "outputs", json_ports(m->outputs, m->n_outputs));
+  oq_json_put(j, "inputs", json_ports(k, m->inputs, m->n_inputs));
+  oq_json_put(j, "outputs", json_ports(k, m->outputs, m->n_outputs));
   oq_json_count(j, "file_nodes", m->n_nodes);
   oq_json_count(j, "functions", m->n_functions);
   oq_json_count(j, "quantize_nodes", m->n_quantize_nodes);
@@ -384,27 +439,56 @@ static int model_json(job *k) {
   return code;
 }
 
-static void print_ports(const char *what, const oq_value_info *v, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    (void)printf("%-9s ", i == 0 ? what : "");
-    oq_term_print(stdout, v[i].name);
-    (void)printf(": %s", v[i].dtype ? oq_dtype_text(v[i].dtype) : "?");
-    for (uint32_t d = 0; v[i].has_rank && d < v[i].rank; d++) {
-      const oq_dim_info *x = &v[i].dim[d];
+static void append(char *to, size_t size, const char *text) {
+  const size_t n = strlen(to);
 
-      (void)fputs(d ? ", " : " [", stdout);
-      if (x->size >= 0)
-        (void)printf("%lld", (long long)x->size);
-      else
-        oq_term_print(stdout, x->symbol ? x->symbol : "?");
-    }
-    (void)puts(v[i].has_rank && v[i].rank ? "]" : "");
+  (void)snprintf(to + n, size - n, "%s", text);
+}
+
+/* "[batch,3,2*H+1]", or "" where the rank is not known. */
+typedef struct shape_text {
+  char s[OQ_MAX_RANK * 136];
+} shape_text;
+
+static shape_text shape_of(const oq_value_info *v) {
+  shape_text y = {""};
+
+  if (!v->has_rank) return y;
+  for (uint32_t d = 0; d < v->rank; d++) {
+    char size[24];
+    const oq_dim_info *x = &v->dim[d];
+
+    (void)snprintf(size, sizeof size, "%lld", (long long)x->size);
+    append(y.s, sizeof y.s, d ? "," : "[");
+    append(y.s, sizeof y.s, x->size >= 0 ? size : x->symbol ? x->symbol : "?");
+  }
+  append(y.s, sizeof y.s, v->rank ? "]" : "[]");
+  return y;
+}
+
+static void print_ports(const job *k, const char *what, const oq_value_info *v,
+                        size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const oq_value_info *x = best(k, &v[i]);
+
+    (void)printf("%-9s ", i == 0 ? what : "");
+    oq_term_print(stdout, x->name);
+    (void)printf(": %s ", x->dtype ? oq_dtype_text(x->dtype) : "?");
+    oq_term_print(stdout, shape_of(x).s);
+    (void)putchar('\n');
   }
 }
 
+static shape_text first_shape(const job *k, const oq_node_report *n) {
+  const oq_value_info none = {.name = ""};
+  const oq_value_info *v = n->n_outputs ? find_value(k, n->outputs[0]) : NULL;
+
+  return shape_of(v ? v : &none);
+}
+
 static void print_nodes(const job *k) {
-  (void)printf("\n%-32s %-16s %8s %8s %8s\n", "node", "operator", "params",
-               "bytes", k->batch_of_one ? "MACs (1)" : "MACs");
+  (void)printf("\n%-32s %-16s %-20s %8s %8s %8s\n", "node", "operator", "shape",
+               "params", "bytes", k->batch_of_one ? "MACs (1)" : "MACs");
   for (size_t i = 0; i < k->given.report->n_nodes; i++) {
     const row x = k->rows[i];
     const oq_node_report *n = x.n;
@@ -412,6 +496,8 @@ static void print_nodes(const job *k) {
     oq_term_cell(stdout, n->name, 32);
     (void)putchar(' ');
     oq_term_cell(stdout, n->op, 16);
+    (void)putchar(' ');
+    oq_term_cell(stdout, first_shape(k, n).s, 20);
     (void)printf(" %8s %8s %8s  %s: ",
                  n->param_elements ? oq_term_count(n->param_elements).s : "",
                  n->param_bytes ? oq_term_bytes(n->param_bytes).s : "",
@@ -442,8 +528,8 @@ static void model_text(const job *k) {
     (void)printf(", %llu Q/DQ nodes: quantized already",
                  (unsigned long long)m->n_quantize_nodes);
   (void)putchar('\n');
-  print_ports("inputs", m->inputs, m->n_inputs);
-  print_ports("outputs", m->outputs, m->n_outputs);
+  print_ports(k, "inputs", m->inputs, m->n_inputs);
+  print_ports(k, "outputs", m->outputs, m->n_outputs);
   if (!k->given.report) return;
   print_nodes(k);
   (void)printf("\n%llu nodes, %llu would run on integers; %s parameters, %s",
@@ -496,6 +582,7 @@ static int run(void *options, const oq_opt_list *names) {
     code = is_stats(k.path) ? inspect_stats(&k) : inspect_model(&k);
   oq_stats_destroy(k.stats);
   free(k.rows);
+  free(k.values);
   oq_model_destroy(k.given.planned);
   oq_model_destroy(k.given.prepared);
   oq_model_destroy(k.ready.planned);

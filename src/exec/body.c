@@ -81,7 +81,7 @@ const oq_type *oq_run_body_type(oq_run *r, const oq_graph *body, uint32_t out) {
     return said;
   }
   if (oq_diags_create(&quiet.diags, quiet.alloc) != OQ_OK) return said;
-  s = oq_infer_types(&types, body, r->scratch, &quiet);
+  s = oq_infer_types_plain(&types, body, r->scratch, &quiet);
   oq_diags_destroy(quiet.diags);
   return s == OQ_OK && types[v.i] != NULL ? types[v.i] : said;
 }

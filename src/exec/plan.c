@@ -473,7 +473,7 @@ static oq_status list_values(builder *b) {
   const oq_type **types = NULL;
 
   if (b->opt != NULL && b->opt->untapped) return OQ_OK;
-  OQ_TRY(oq_infer_types(&types, b->g, b->e->scratch, b->e));
+  OQ_TRY(oq_infer_types_plain(&types, b->g, b->e->scratch, b->e));
   p->values = OQ_NEW_N(p->arena, oq_value_id, p->n_slots);
   if (p->values == NULL) return oq_fail_memory(b->e->diags);
   for (uint32_t i = 0; i < p->n_feeds; i++) {

@@ -1,148 +1,35 @@
 /* ops/infer.c - types of all values as far as they follow from what is known
- * before a run, and one node on known inputs.  Never needed for a run: there
- * every rule sees real shapes. */
+ * before a run.  Never needed for a run: there every rule sees real shapes. */
 #include <string.h>
 
-#include "kern/kern.h"
 #include "ops/op.h"
+#include "ops/symbols.h"
 
 /* Values up to this many elements are followed: shapes, axes, scales. */
 #define KNOWN_MAX 4096
 
-/* ---- one node on known inputs -------------------------------------------- */
-static bool all_concrete(const oq_type *types, uint32_t n, const oq_node *node,
-                         size_t max_elements) {
-  for (uint32_t i = 0; i < n; i++) {
-    oq_shape s;
-    size_t count;
-    if (!oq_value_ok(node->out[i])) continue;
-    if (types[i].kind != OQ_TYPE_TENSOR || !oq_type_shape(&s, &types[i]) ||
-        oq_shape_count(&count, &s) != OQ_OK || count > max_elements)
-      return false;
-  }
-  return true;
-}
+/* Questions to rules and kernels about sizes that have names only: so many, and
+ * so many more per node. */
+#define QUESTIONS 200000
+#define QUESTIONS_PER_NODE 200
 
-static oq_status make_outputs(oq_run *r, const oq_type *types, oq_arena *a) {
-  for (uint32_t i = 0; i < r->n_out; i++) {
-    oq_shape s;
-    if (!oq_value_ok(r->node->out[i])) continue;
-    if (!oq_type_shape(&s, &types[i])) continue; /* LATE */
-    if (!oq_op_gives(r->node->def, r->opset, types[i].dtype))
-      return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                         "output %u cannot be %s", i,
-                         oq_dtype_text((int32_t)types[i].dtype));
-    const oq_status st = oq_tensor_make(&r->out[i], types[i].dtype, &s, a);
-    if (st == OQ_E_MEMORY) return oq_fail_memory(r->diags);
-    if (st != OQ_OK)
-      return oq_run_fail(r, st, "op.size", "output %u is too big", i);
-  }
-  return OQ_OK;
-}
-
-static oq_status check_dtype(const oq_run *r) {
-  const oq_op_def *const d = r->node->def;
-
-  for (uint32_t i = 0; i < r->n_in; i++) {
-    if (r->in[i] == NULL || oq_op_takes(d, r->opset, i, r->in[i]->dtype))
-      continue;
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                       "operator '%s' is not implemented for %s", d->name,
-                       oq_dtype_text((int32_t)r->in[i]->dtype));
-  }
-  return OQ_OK;
-}
-
-static oq_status run_node(oq_run *r, const oq_type *types, oq_arena *a) {
-  const oq_op_def *const d = r->node->def;
-
-  OQ_TRY(check_dtype(r));
-  OQ_TRY(make_outputs(r, types, a));
-  if ((d->flags & OQ_OP_VIEW) == 0) return d->run(r);
-  if (r->n_out > 0 && r->out[0].data != NULL && r->out[0].size > 0)
-    memcpy(r->out[0].data, r->in[0]->data, r->out[0].size);
-  return OQ_OK;
-}
-
-/* Everything a rule and a kernel are handed, for n known inputs. */
-static oq_status prepare(oq_infer *x, oq_run *r, const oq_graph *g,
-                         oq_node_id id, const oq_ctensor *const *in,
-                         oq_tensor *out, oq_arena *a, const oq_env *e) {
-  const oq_node *const n = oq_graph_node(g, id);
-  const oq_type **const types = OQ_NEW_N(a, const oq_type *, n->n_in);
-  bool *const wanted = OQ_NEW_N(a, bool, n->n_out);
-  oq_type *const made = OQ_NEW_N(a, oq_type, n->n_out);
-
-  if (types == NULL || wanted == NULL || made == NULL)
-    return oq_fail_memory(e->diags);
-  for (uint32_t i = 0; i < n->n_in; i++) {
-    if (in[i] == NULL) continue;
-    types[i] =
-        oq_type_make(a, in[i]->dtype, in[i]->shape.dim, in[i]->shape.rank);
-    if (types[i] == NULL) return oq_fail_memory(e->diags);
-  }
-  for (uint32_t i = 0; i < n->n_out; i++) wanted[i] = oq_value_ok(n->out[i]);
-  *x = (oq_infer){.graph = g,
-                  .node = n,
-                  .params = n->params,
-                  .opset = oq_ir_opset(g->model, n->domain),
-                  .n_in = n->n_in,
-                  .n_out = n->n_out,
-                  .in = types,
-                  .konst = in,
-                  .out = made,
-                  .scratch = a,
-                  .diags = e->diags};
-  *r = (oq_run){.graph = g,
-                .node = n,
-                .params = n->params,
-                .opset = x->opset,
-                .n_in = n->n_in,
-                .n_out = n->n_out,
-                .in = in,
-                .out = out,
-                .wanted = wanted,
-                .k = e->kernels != NULL ? e->kernels : oq_kernels_find("auto"),
-                .scratch = a,
-                .texts = a,
-                .diags = e->diags};
-  return OQ_OK;
-}
-
-oq_status oq_op_eval(oq_tensor *out, const oq_graph *g, oq_node_id id,
-                     const oq_ctensor *const *in, oq_arena *a,
-                     const oq_env *e) {
-  const oq_node *const n = oq_graph_node(g, id);
-  oq_infer x;
-  oq_run r;
-  oq_tensor *const made = OQ_NEW_N(a, oq_tensor, n->n_out);
-
-  if (made == NULL) return oq_fail_memory(e->diags);
-  OQ_TRY(prepare(&x, &r, g, id, in, made, a, e));
-  if (n->def == NULL)
-    return oq_run_fail(&r, OQ_E_UNSUPPORTED, "op.unknown",
-                       "operator '%s' is not known", oq_node_op(g, id));
-  if ((n->def->flags & OQ_OP_GIVES) != 0)
-    return oq_run_fail(&r, OQ_E_UNSUPPORTED, "op.alone",
-                       "operator '%s' runs within a graph only", n->def->name);
-  OQ_TRY(n->def->infer(&x));
-  if (!all_concrete(x.out, n->n_out, n, SIZE_MAX))
-    return oq_run_fail(&r, OQ_E_UNSUPPORTED, "op.late",
-                       "output sizes are known only after a run");
-  OQ_TRY(run_node(&r, x.out, a));
-  memcpy(out, made, n->n_out * sizeof *made);
-  return OQ_OK;
-}
+/* Nodes of bodies, each time they are gone through. */
+#define BODY_NODES 50000
+#define BODY_NODES_PER_NODE 4
 
 /* ---- the walk ------------------------------------------------------------ */
-typedef struct walk {
+typedef struct oq_infer_walk {
   const oq_graph *g;
-  oq_arena *a; /* results and known values */
+  const struct oq_infer_walk *outer; /* of the graph around, if it is walked */
+  oq_arena *a;                       /* results and known values */
   const oq_env *env;
   oq_env quiet; /* findings of rules go to `rules` first */
   oq_diags *rules;
   const oq_type **types;
   const oq_ctensor **known; /* by value id; NULL = not (yet) known */
+  const oq_part **part;     /* the same: known in part */
+  oq_symbols *symbols;      /* NULL: names of sizes are only copied */
+  uint64_t *body_nodes;     /* that may still be gone through */
 } walk;
 
 /* Outer values keep the type of the enclosing graph. */
@@ -207,7 +94,19 @@ static bool has_body(const oq_node *n) {
   return false;
 }
 
-static bool can_eval(walk *w, const oq_node *n, const oq_type *out,
+static bool all_small(const oq_type *types, const oq_node *node) {
+  for (uint32_t i = 0; i < node->n_out; i++) {
+    oq_shape s;
+    size_t count;
+    if (!oq_value_ok(node->out[i])) continue;
+    if (types[i].kind != OQ_TYPE_TENSOR || !oq_type_shape(&s, &types[i]) ||
+        oq_shape_count(&count, &s) != OQ_OK || count > KNOWN_MAX)
+      return false;
+  }
+  return true;
+}
+
+static bool can_eval(const oq_node *n, const oq_type *out,
                      const oq_ctensor *const *in) {
   const unsigned never = OQ_OP_RANDOM | OQ_OP_LATE | OQ_OP_GIVES;
 
@@ -216,8 +115,7 @@ static bool can_eval(walk *w, const oq_node *n, const oq_type *out,
     if (!oq_value_ok(n->in[i]) || in[i] != NULL) continue;
     return false;
   }
-  (void)w;
-  return all_concrete(out, n->n_out, n, KNOWN_MAX);
+  return all_small(out, n);
 }
 
 /* Shape and Size need no numbers: their inputs are handed over without any. */
@@ -239,6 +137,15 @@ static oq_status shape_only_inputs(walk *w, const oq_node *n,
   return OQ_OK;
 }
 
+static oq_status keep_known(walk *w, oq_value_id v, const oq_tensor *from) {
+  oq_ctensor *const t = OQ_NEW(w->a, oq_ctensor);
+
+  if (t == NULL) return oq_fail_memory(w->env->diags);
+  *t = oq_tensor_const(from);
+  w->known[v.i] = t;
+  return OQ_OK;
+}
+
 static oq_status eval_node(walk *w, oq_node_id id, oq_infer *x,
                            const oq_ctensor **in) {
   const oq_node *const n = x->node;
@@ -246,17 +153,60 @@ static oq_status eval_node(walk *w, oq_node_id id, oq_infer *x,
 
   if (made == NULL) return oq_fail_memory(w->env->diags);
   OQ_TRY(shape_only_inputs(w, n, in));
-  if (!can_eval(w, n, x->out, in)) return OQ_OK;
+  if (!can_eval(n, x->out, in)) return OQ_OK;
   const oq_status s = oq_op_eval(made, w->g, id, in, w->a, &w->quiet);
   if (s == OQ_E_MEMORY) return oq_fail_memory(w->env->diags);
   if (s != OQ_OK) return OQ_OK; /* reported with the rule's findings */
-  for (uint32_t i = 0; i < n->n_out; i++) {
-    if (made[i].data == NULL) continue;
-    oq_ctensor *const t = OQ_NEW(w->a, oq_ctensor);
-    if (t == NULL) return oq_fail_memory(w->env->diags);
-    *t = oq_tensor_const(&made[i]);
-    w->known[n->out[i].i] = t;
+  for (uint32_t i = 0; i < n->n_out; i++)
+    if (made[i].data != NULL) OQ_TRY(keep_known(w, n->out[i], &made[i]));
+  return OQ_OK;
+}
+
+/* ---- sizes that have names only ------------------------------------------ */
+static bool all_numbers(const oq_part *p) {
+  for (uint32_t i = 0; i < p->n; i++)
+    if (p->elem[i].kind != OQ_ELEM_NUMBER) return false;
+  return true;
+}
+
+static oq_status keep_part(walk *w, oq_value_id v, const oq_part *p) {
+  oq_tensor t;
+
+  if (!all_numbers(p)) {
+    w->part[v.i] = OQ_COPY_N(w->a, oq_part, p, 1);
+    return w->part[v.i] == NULL ? oq_fail_memory(w->env->diags) : OQ_OK;
   }
+  if (oq_tensor_make(&t, p->dtype, &p->shape, w->a) != OQ_OK)
+    return oq_fail_memory(w->env->diags);
+  for (uint32_t i = 0; i < p->n; i++) oq_element_set_i64(&t, i, p->elem[i].v);
+  return keep_known(w, v, &t);
+}
+
+static bool gives_values(const oq_node *n, const oq_ctensor *const *in) {
+  const unsigned never = OQ_OP_RANDOM | OQ_OP_LATE | OQ_OP_GIVES;
+
+  if ((n->def->flags & never) != 0 || has_body(n)) return false;
+  for (uint32_t i = 0; i < n->n_in; i++)
+    if (oq_value_ok(n->in[i]) && in[i] == NULL) return true;
+  return false; /* all known: evaluated as it is */
+}
+
+static oq_status ask_symbols(walk *w, oq_infer *x,
+                             const oq_ctensor *const *in) {
+  const oq_node *const n = x->node;
+  const oq_part **const part = OQ_NEW_N(x->scratch, const oq_part *, n->n_in);
+  oq_part *const made = OQ_NEW_N(x->scratch, oq_part, n->n_out);
+
+  if (part == NULL || made == NULL) return oq_fail_memory(w->env->diags);
+  for (uint32_t i = 0; i < n->n_in; i++)
+    if (oq_value_ok(n->in[i]) && in[i] == NULL) part[i] = w->part[n->in[i].i];
+  if (!has_body(n) && oq_symbols_types(w->symbols, x, part) != OQ_OK)
+    return oq_fail_memory(w->env->diags);
+  if (!gives_values(n, in)) return OQ_OK;
+  if (oq_symbols_values(made, w->symbols, x, part, w->a, &w->quiet) != OQ_OK)
+    return oq_fail_memory(w->env->diags);
+  for (uint32_t i = 0; i < n->n_out; i++)
+    if (made[i].elem != NULL) OQ_TRY(keep_part(w, n->out[i], &made[i]));
   return OQ_OK;
 }
 
@@ -338,7 +288,8 @@ static oq_status infer_node(walk *w, oq_node_id id, oq_arena *scratch) {
                 .konst = known,
                 .out = out,
                 .scratch = scratch,
-                .diags = w->rules};
+                .diags = w->rules,
+                .walk = w};
 
   if (in == NULL || known == NULL || out == NULL)
     return oq_fail_memory(w->env->diags);
@@ -353,6 +304,8 @@ static oq_status infer_node(walk *w, oq_node_id id, oq_arena *scratch) {
     if (s == OQ_OK) OQ_TRY(eval_node(w, id, &x, known));
     if (s != OQ_OK) memset(out, 0, n->n_out * sizeof *out);
     report_rules(w, id);
+    if (s == OQ_OK && w->symbols != NULL) OQ_TRY(ask_symbols(w, &x, known));
+    oq_diags_clear(w->rules);
   }
   return keep_outputs(w, n, out);
 }
@@ -372,44 +325,184 @@ static oq_status walk_all(walk *w) {
   return OQ_OK;
 }
 
-static oq_status infer(const oq_type ***out, const oq_graph *g,
-                       const oq_type *const *around, oq_arena *a,
-                       const oq_env *e) {
-  walk w = {.g = g, .a = a, .env = e, .quiet = *e};
+/* Of outer values what the walk around knows, or `around` says; of the rest
+ * what is declared. */
+static oq_status open_walk(walk *w, const oq_type *const *around) {
+  const oq_graph *const g = w->g;
+
+  w->types = OQ_NEW_N(w->a, const oq_type *, g->n_values);
+  w->known = OQ_NEW_N(w->a, const oq_ctensor *, g->n_values);
+  w->part = OQ_NEW_N(w->a, const oq_part *, g->n_values);
+  if (w->types == NULL || w->known == NULL || w->part == NULL)
+    return oq_fail_memory(w->env->diags);
+  for (uint32_t i = 0; i < g->n_values; i++) {
+    const oq_value_id of =
+        g->outer != NULL ? g->outer_of[i] : (oq_value_id){OQ_NONE};
+    w->types[i] = declared(g, (oq_value_id){i});
+    if (g->values[i].kind != OQ_VALUE_OUTER || !oq_value_ok(of)) continue;
+    if (around != NULL && around[of.i] != NULL) w->types[i] = around[of.i];
+    if (w->outer == NULL) continue;
+    if (w->outer->types[of.i] != NULL) w->types[i] = w->outer->types[of.i];
+    w->known[i] = w->outer->known[of.i];
+    w->part[i] = w->outer->part[of.i];
+  }
+  return OQ_OK;
+}
+
+/* ---- bodies -------------------------------------------------------------- */
+/* What is fed is stronger than what the body says of its inputs. */
+static oq_status feed_walk(walk *w, const oq_type *const *in,
+                           const oq_ctensor *const *value) {
+  const oq_graph *const g = w->g;
+
+  for (uint32_t i = 0, k = 0; i < g->n_inputs; i++) {
+    const oq_value_id v = g->inputs[i];
+    if (oq_graph_value(g, v)->kind != OQ_VALUE_INPUT) continue;
+    const oq_type *const from = in == NULL ? NULL : in[k];
+    if (value != NULL && value[k] != NULL) w->known[v.i] = value[k];
+    k++;
+    if (from == NULL || from->kind == OQ_TYPE_UNKNOWN) continue;
+    oq_type *const t = OQ_COPY_N(w->a, oq_type, from, 1);
+    if (t == NULL) return oq_fail_memory(w->env->diags);
+    merge(w, v, t, oq_graph_value(g, v)->type);
+    w->types[v.i] = t;
+  }
+  return OQ_OK;
+}
+
+static bool may_walk(const walk *w, const oq_graph *body) {
+  if (w == NULL || w->symbols == NULL || *w->body_nodes < body->n_nodes + 1)
+    return false;
+  *w->body_nodes -= body->n_nodes + 1;
+  return true;
+}
+
+static void take_outputs(oq_type *out, const oq_ctensor **value, walk *w) {
+  const oq_graph *const g = w->g;
+
+  for (uint32_t i = 0; i < g->n_outputs; i++) {
+    const oq_type *const t = w->types[g->outputs[i].i];
+    if (t != NULL) out[i] = *t;
+    if (value != NULL) value[i] = known_value(w, g->outputs[i]);
+  }
+}
+
+oq_status oq_infer_body(oq_type *out, const oq_ctensor **value,
+                        const oq_infer *x, const oq_graph *body,
+                        const oq_type *const *in,
+                        const oq_ctensor *const *fed) {
+  walk w = {.g = body, .outer = x->walk, .a = x->scratch};
+  oq_env quiet;
   oq_status s;
 
-  w.types = OQ_NEW_N(a, const oq_type *, g->n_values);
-  w.known = OQ_NEW_N(a, const oq_ctensor *, g->n_values);
-  if (w.types == NULL || w.known == NULL) return oq_fail_memory(e->diags);
-  for (uint32_t i = 0; i < g->n_values; i++) {
-    w.types[i] = declared(g, (oq_value_id){i});
-    if (around != NULL && g->values[i].kind == OQ_VALUE_OUTER &&
-        around[g->outer_of[i].i] != NULL)
-      w.types[i] = around[g->outer_of[i].i];
+  memset(out, 0, body->n_outputs * sizeof *out);
+  for (uint32_t i = 0; i < body->n_outputs; i++) {
+    const oq_type *const t = oq_graph_value(body, body->outputs[i])->type;
+    if (t != NULL) out[i] = *t;
   }
-  if (oq_diags_create(&w.rules, e->alloc) != OQ_OK)
-    return oq_fail_memory(e->diags);
+  if (!may_walk(x->walk, body)) return OQ_OK;
+  w.symbols = w.outer->symbols;
+  w.body_nodes = w.outer->body_nodes;
+  quiet = *w.outer->env;
+  if (oq_diags_create(&quiet.diags, quiet.alloc) != OQ_OK) return OQ_E_MEMORY;
+  if (oq_diags_create(&w.rules, quiet.alloc) != OQ_OK) {
+    oq_diags_destroy(quiet.diags);
+    return OQ_E_MEMORY;
+  }
+  w.quiet = quiet;
   w.quiet.diags = w.rules;
-  s = walk_all(&w);
+  w.env = &quiet;
+  s = open_walk(&w, NULL);
+  if (s == OQ_OK) s = feed_walk(&w, in, fed);
+  if (s == OQ_OK) s = walk_all(&w);
+  if (s == OQ_OK) take_outputs(out, value, &w);
   oq_diags_destroy(w.rules);
+  oq_diags_destroy(quiet.diags);
+  return s == OQ_E_MEMORY ? s : OQ_OK; /* what else there is, is left unsaid */
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+static oq_status reserve_names(oq_exprs *t, const oq_type *type) {
+  for (uint32_t d = 0; type != NULL && type->has_rank && d < type->rank; d++)
+    OQ_TRY(oq_exprs_reserve(t, type->dim[d].symbol));
+  return OQ_OK;
+}
+
+/* Names that the model itself uses stay symbols. */
+static oq_status reserve_all(oq_exprs *t, const oq_graph *g) {
+  for (uint32_t i = 0; i < g->n_values; i++)
+    OQ_TRY(reserve_names(t, g->values[i].type));
+  for (uint32_t i = 0; i < g->n_bodies; i++)
+    OQ_TRY(reserve_all(t, g->bodies[i]));
+  return OQ_OK;
+}
+
+/* The table has an arena of its own: scratch is rewound while it grows. */
+static oq_status open_symbols(walk *w, oq_symbols *s, oq_arena *a) {
+  const uint64_t n = w->g->n_nodes;
+
+  s->questions = QUESTIONS + QUESTIONS_PER_NODE * n;
+  if (oq_exprs_create(&s->exprs, w->g->model->names, a) != OQ_OK ||
+      reserve_all(s->exprs, w->g) != OQ_OK)
+    return oq_fail_memory(w->env->diags);
+  *w->body_nodes = BODY_NODES + BODY_NODES_PER_NODE * n;
+  w->symbols = s;
+  return OQ_OK;
+}
+
+static oq_status infer_all(walk *w, oq_symbols *s, oq_arena *a,
+                           const oq_type *const *around) {
+  if (s != NULL) OQ_TRY(open_symbols(w, s, a));
+  OQ_TRY(open_walk(w, around));
+  OQ_TRY(walk_all(w));
+  return s != NULL && oq_exprs_exhausted(s->exprs)
+             ? oq_fail_memory(w->env->diags)
+             : OQ_OK;
+}
+
+static oq_status infer(const oq_type ***out, const oq_graph *g,
+                       const oq_type *const *around, oq_arena *a,
+                       const oq_env *e, oq_symbols *symbols) {
+  uint64_t body_nodes = 0;
+  walk w = {.g = g, .a = a, .env = e, .quiet = *e, .body_nodes = &body_nodes};
+  oq_arena *table = NULL;
+  oq_status s;
+
+  if (oq_arena_create(&table, e->alloc, 0) != OQ_OK ||
+      oq_diags_create(&w.rules, e->alloc) != OQ_OK) {
+    oq_arena_destroy(table);
+    return oq_fail_memory(e->diags);
+  }
+  w.quiet.diags = w.rules;
+  s = infer_all(&w, symbols, table, around);
+  oq_diags_destroy(w.rules);
+  oq_arena_destroy(table);
   if (s == OQ_OK) *out = w.types;
   return s;
 }
 
 oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
                          const oq_env *e) {
-  return infer(out, g, NULL, a, e);
+  oq_symbols symbols = {0};
+
+  return infer(out, g, NULL, a, e, &symbols);
+}
+
+oq_status oq_infer_types_plain(const oq_type ***out, const oq_graph *g,
+                               oq_arena *a, const oq_env *e) {
+  return infer(out, g, NULL, a, e, NULL);
 }
 
 /* Of a body; what is found there is only told where it ends the work. */
 static oq_status infer_body(const oq_type ***out, const oq_graph *g,
                             const oq_type *const *around, oq_arena *a,
                             const oq_env *e) {
+  oq_symbols symbols = {0};
   oq_env quiet = *e;
 
   if (oq_diags_create(&quiet.diags, e->alloc) != OQ_OK)
     return oq_fail_memory(e->diags);
-  const oq_status s = infer(out, g, around, a, &quiet);
+  const oq_status s = infer(out, g, around, a, &quiet, &symbols);
   if (s != OQ_OK) oq_diags_append(e->diags, quiet.diags);
   oq_diags_destroy(quiet.diags);
   return s;

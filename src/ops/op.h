@@ -131,6 +131,7 @@ typedef struct oq_infer {
   oq_type *out;                   /* n_out of them */
   oq_arena *scratch;
   oq_diags *diags;
+  const struct oq_infer_walk *walk; /* for oq_infer_body; NULL at run time */
 } oq_infer;
 
 /* ---- kernels ------------------------------------------------------------- */
@@ -282,9 +283,24 @@ oq_status oq_ops_bind_node(oq_graph *g, oq_node_id n, const oq_env *e);
 /* ---- infer.c ------------------------------------------------------------- */
 /* Types of all values as far as they follow from inputs and constants; kept in
  * a side table indexed by value id (NULL = unknown).  Declared types are used
- * where a rule does not know; a contradiction is a finding, not an error. */
+ * where a rule does not know; a contradiction is a finding, not an error.
+ *
+ * Sizes that follow from named ones are expressions of them, named like their
+ * text ("2*seq+1", ops/expr.h): the model gets these names, so nobody else may
+ * use it at the same time.  Named sizes are taken to be 1 or more. */
 oq_status oq_infer_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
                          const oq_env *e);
+/* The same without expressions, for whoever runs beside others or wants element
+ * types only: sizes keep their names where they are only copied. */
+oq_status oq_infer_types_plain(const oq_type ***out, const oq_graph *g,
+                               oq_arena *a, const oq_env *e);
+/* For rules: types (UNKNOWN where nothing is known) and, unless `value` is
+ * NULL, values of the outputs of a body, of which there are body->n_outputs.
+ * `in` and `fed` belong to what has to be fed, or are NULL.  Fails with
+ * OQ_E_MEMORY only, and records nothing. */
+oq_status oq_infer_body(oq_type *out, const oq_ctensor **value,
+                        const oq_infer *x, const oq_graph *body,
+                        const oq_type *const *in, const oq_ctensor *const *fed);
 
 /* The same for every graph of a model: (*out)[s][value id].  What a body reads
  * of the graphs around it has the types found there.  Findings about bodies are

@@ -193,14 +193,54 @@ static oq_status if_check(const oq_graph *g, const oq_node *n, void *params,
   return oq_rule_body(g, n, p->else_branch, "else_branch", 0, n->n_out, d);
 }
 
+static oq_status new_types(oq_type **out, const oq_infer *x, uint32_t n) {
+  *out = OQ_NEW_N(x->scratch, oq_type, n);
+  return *out == NULL ? oq_fail_memory(x->diags) : OQ_OK;
+}
+
+static bool same_dim(oq_dim a, oq_dim b) {
+  return a.size == b.size && oq_name_eq(a.symbol, b.symbol);
+}
+
+static bool equal_types(const oq_type *a, const oq_type *b) {
+  if (a->kind != b->kind || a->dtype != b->dtype || a->has_rank != b->has_rank)
+    return false;
+  for (uint32_t i = 0; a->has_rank && i < a->rank; i++)
+    if (a->rank != b->rank || !same_dim(a->dim[i], b->dim[i])) return false;
+  return !a->has_rank || a->rank == b->rank;
+}
+
+/* What holds for both; false if nothing does. */
+static bool join(oq_type *out, const oq_type *a, const oq_type *b) {
+  if (a->kind != b->kind || a->kind == OQ_TYPE_UNKNOWN) return false;
+  if (a->kind == OQ_TYPE_OTHER) {
+    *out = *a;
+    return a->raw != NULL && a->raw == b->raw;
+  }
+  if (a->dtype == OQ_DT_NONE || a->dtype != b->dtype) return false;
+  *out = *a;
+  out->has_rank = a->has_rank && b->has_rank && a->rank == b->rank;
+  for (uint32_t i = 0; out->has_rank && i < a->rank; i++)
+    if (!same_dim(a->dim[i], b->dim[i]))
+      out->dim[i] = (oq_dim){.size = OQ_DIM_UNKNOWN};
+  return true;
+}
+
+/* A condition that is known decides. */
 static oq_status if_infer(oq_infer *x) {
   const if_params *const p = x->params;
+  const oq_ctensor *const c = x->konst[0];
+  oq_type *yes, *no;
 
-  for (uint32_t i = 0; i < x->n_out; i++) {
-    const oq_dtype t = declared_dtype(p->then_branch, i);
-    if (t != OQ_DT_NONE && t == declared_dtype(p->else_branch, i))
-      oq_infer_set_dtype(x, i, t);
-  }
+  OQ_TRY(new_types(&yes, x, p->then_branch->n_outputs));
+  OQ_TRY(new_types(&no, x, p->else_branch->n_outputs));
+  OQ_TRY(oq_infer_body(yes, NULL, x, p->then_branch, NULL, NULL));
+  OQ_TRY(oq_infer_body(no, NULL, x, p->else_branch, NULL, NULL));
+  if (c != NULL && c->data != NULL && oq_tensor_count(c) == 1)
+    *(oq_element_i64(c, 0) != 0 ? &no : &yes) =
+        oq_element_i64(c, 0) != 0 ? yes : no;
+  for (uint32_t i = 0; i < x->n_out; i++)
+    if (!join(&x->out[i], &yes[i], &no[i])) x->out[i] = (oq_type){0};
   return OQ_OK;
 }
 
@@ -238,13 +278,129 @@ static oq_status loop_check(const oq_graph *g, const oq_node *n, void *params,
   return oq_rule_body(g, n, body, "body", 2 + state, 1 + least, d);
 }
 
+/* ---- types of what goes around ------------------------------------------- */
+enum { MOST_ROUNDS = 3 }; /* then sizes that still change are unknown */
+
+/* The inputs of a body, the first `n` of which from `from` on are state, and
+ * what it makes of them. */
+typedef struct around {
+  const oq_infer *x;
+  const oq_graph *body;
+  uint32_t from, n, first_out; /* state: inputs `from`.., outputs first_out.. */
+  const oq_type **in;
+  const oq_ctensor **fed;
+  oq_type *out;
+  const oq_ctensor **value;
+} around;
+
+static oq_status around_open(around *a, const oq_infer *x, const oq_graph *body,
+                             uint32_t n_in) {
+  a->x = x;
+  a->body = body;
+  a->in = OQ_NEW_N(x->scratch, const oq_type *, n_in);
+  a->fed = OQ_NEW_N(x->scratch, const oq_ctensor *, n_in);
+  a->value = OQ_NEW_N(x->scratch, const oq_ctensor *, body->n_outputs);
+  if (a->in == NULL || a->fed == NULL || a->value == NULL)
+    return oq_fail_memory(x->diags);
+  return new_types(&a->out, x, body->n_outputs);
+}
+
+/* The state after a turn joined to that before it; *same if that is it. */
+static oq_status around_join(around *a, uint32_t turn, bool *same) {
+  for (uint32_t i = 0; i < a->n; i++) {
+    const oq_type *const before = a->in[a->from + i];
+    oq_type *t;
+    OQ_TRY(new_types(&t, a->x, 1));
+    if (before == NULL || !join(t, before, &a->out[a->first_out + i]))
+      *t = (oq_type){0};
+    if (before != NULL && equal_types(before, t)) continue;
+    if (before == NULL && t->kind == OQ_TYPE_UNKNOWN) continue;
+    if (turn + 1 >= MOST_ROUNDS) t->has_rank = false;
+    a->in[a->from + i] = t;
+    *same = false;
+  }
+  return OQ_OK;
+}
+
+/* Until the state has the same types before and after. */
+static oq_status around_run(around *a) {
+  bool same = false;
+
+  for (uint32_t turn = 0; !same; turn++) {
+    if (turn > MOST_ROUNDS + 1) { /* cannot be: each turn knows less */
+      memset(a->out, 0, a->body->n_outputs * sizeof *a->out);
+      return OQ_OK;
+    }
+    same = true;
+    OQ_TRY(oq_infer_body(a->out, a->value, a->x, a->body, a->in, a->fed));
+    OQ_TRY(around_join(a, turn, &same));
+  }
+  return OQ_OK;
+}
+
+/* Output i of the node from output `from` of the body, with one more axis. */
+static void piled_type(oq_infer *x, uint32_t i, const oq_type *item,
+                       int64_t axis, oq_dim n) {
+  uint32_t at;
+
+  if (i >= x->n_out || item->kind != OQ_TYPE_TENSOR) return;
+  oq_infer_set_dtype(x, i, item->dtype);
+  if (!item->has_rank || item->rank + 1 > OQ_MAX_RANK ||
+      !oq_axis_normalize(&at, axis, item->rank + 1))
+    return;
+  oq_infer_set_rank(x, i, item->dtype, item->rank + 1);
+  memcpy(x->out[i].dim, item->dim, at * sizeof item->dim[0]);
+  x->out[i].dim[at] = n;
+  memcpy(x->out[i].dim + at + 1, item->dim + at,
+         (item->rank - at) * sizeof item->dim[0]);
+}
+
+static bool is_true(const oq_ctensor *t) {
+  return t != NULL && t->data != NULL && t->dtype == OQ_DT_BOOL &&
+         oq_tensor_count(t) == 1 && oq_element_i64(t, 0) != 0;
+}
+
+/* As many turns as the node says, if nothing ends them sooner. */
+static oq_dim loop_length(const oq_infer *x, const around *a) {
+  const oq_ctensor *const trips = x->konst[0];
+  const bool starts = !oq_value_ok(x->node->in[1]) || is_true(x->konst[1]);
+  oq_dim d = {.size = OQ_DIM_UNKNOWN};
+
+  if (starts && is_true(a->value[0]) && trips != NULL &&
+      oq_tensor_count(trips) == 1 &&
+      (trips->dtype == OQ_DT_I64 || trips->dtype == OQ_DT_I32)) {
+    const int64_t n = oq_element_i64(trips, 0);
+    d.size = n > 0 ? n : 0;
+  }
+  return d;
+}
+
+/* The number of the turn and the condition. */
+static oq_status loop_scalars(around *a) {
+  static const oq_dtype t[] = {OQ_DT_I64, OQ_DT_BOOL};
+
+  for (uint32_t i = 0; i < 2; i++) {
+    oq_type *y;
+    OQ_TRY(new_types(&y, a->x, 1));
+    *y = (oq_type){.kind = OQ_TYPE_TENSOR, .dtype = t[i]};
+    a->in[i] = y;
+  }
+  return OQ_OK;
+}
+
 static oq_status loop_infer(oq_infer *x) {
   const oq_graph *const body = ((const loop_params *)x->params)->body;
+  const uint32_t n = loop_state(x->n_in);
+  around a = {.from = 2, .n = n, .first_out = 1};
 
-  for (uint32_t i = 0; i < x->n_out; i++) {
-    const oq_dtype t = declared_dtype(body, 1 + i);
-    if (t != OQ_DT_NONE) oq_infer_set_dtype(x, i, t);
-  }
+  OQ_TRY(around_open(&a, x, body, 2 + n));
+  OQ_TRY(loop_scalars(&a));
+  for (uint32_t i = 0; i < n; i++) a.in[2 + i] = x->in[2 + i];
+  OQ_TRY(around_run(&a));
+  for (uint32_t i = 0; i < n && i < x->n_out; i++)
+    if (a.in[2 + i] != NULL) x->out[i] = *a.in[2 + i];
+  for (uint32_t i = n; i < x->n_out; i++)
+    piled_type(x, i, &a.out[1 + i], 0, loop_length(x, &a));
   return OQ_OK;
 }
 
@@ -436,7 +592,48 @@ static oq_status scan_check_9(const oq_graph *g, const oq_node *n, void *params,
   return scan_check(g, n, params, 0, d);
 }
 
+/* Scan input i without the axis along which it goes. */
+static oq_status scan_item(const oq_type **out, oq_dim *length,
+                           const oq_infer *x, const oq_type *t, int64_t axis) {
+  uint32_t at;
+  oq_type *y;
+
+  *out = NULL;
+  if (t == NULL || t->kind != OQ_TYPE_TENSOR) return OQ_OK;
+  OQ_TRY(new_types(&y, x, 1));
+  *y = (oq_type){.kind = OQ_TYPE_TENSOR, .dtype = t->dtype};
+  *out = y;
+  if (!t->has_rank || !oq_axis_normalize(&at, axis, t->rank)) return OQ_OK;
+  if (length->size == OQ_DIM_UNKNOWN) *length = t->dim[at];
+  y->has_rank = true;
+  y->rank = t->rank - 1;
+  memcpy(y->dim, t->dim, at * sizeof t->dim[0]);
+  memcpy(y->dim + at, t->dim + at + 1, (y->rank - at) * sizeof t->dim[0]);
+  return OQ_OK;
+}
+
 static oq_status scan_infer(oq_infer *x) {
+  const scan_params *const p = x->params;
+  const uint32_t m = (uint32_t)p->num_scan_inputs, n = x->n_in - m;
+  around a = {.from = 0, .n = n, .first_out = 0};
+  oq_dim length = {.size = OQ_DIM_UNKNOWN};
+
+  OQ_TRY(around_open(&a, x, p->body, x->n_in));
+  for (uint32_t i = 0; i < n; i++) a.in[i] = x->in[i];
+  for (uint32_t i = 0; i < m; i++)
+    OQ_TRY(scan_item(&a.in[n + i], &length, x, x->in[n + i],
+                     i < p->in_axes.n ? p->in_axes.v[i] : 0));
+  OQ_TRY(around_run(&a));
+  for (uint32_t i = 0; i < n && i < x->n_out; i++)
+    if (a.in[i] != NULL) x->out[i] = *a.in[i];
+  for (uint32_t i = n; i < x->n_out; i++)
+    piled_type(x, i, &a.out[i],
+               i - n < p->out_axes.n ? p->out_axes.v[i - n] : 0, length);
+  return OQ_OK;
+}
+
+/* Up to opset 8 there is a batch axis around everything. */
+static oq_status scan_infer_8(oq_infer *x) {
   const oq_graph *const body = ((const scan_params *)x->params)->body;
 
   for (uint32_t i = 0; i < x->n_out; i++) {
@@ -697,7 +894,7 @@ static oq_status scan_run_8(oq_run *r) {
            .check = loop_check, .infer = loop_infer, .run = loop_run
 #define SCAN                                      \
   CONTROL, .name = "Scan", .max_in = OQ_OPS_MANY, \
-           .params_size = sizeof(scan_params), .infer = scan_infer
+           .params_size = sizeof(scan_params)
 
 static const oq_op_def defs[] = {
     {CONTROL, .name = "If", .since = 1, .last = 27, .min_in = 1, .max_in = 1,
@@ -709,10 +906,10 @@ static const oq_op_def defs[] = {
 
     {SCAN, .since = 8, .last = 8, .min_in = 2,
      .flags = OQ_OP_DATA | OQ_OP_GIVES | OQ_OP_GAPS, OQ_ATTRS(scan_attrs_8),
-     .check = scan_check_8, .run = scan_run_8},
+     .check = scan_check_8, .infer = scan_infer_8, .run = scan_run_8},
     {SCAN, .since = 9, .last = 27, .min_in = 1,
      .flags = OQ_OP_DATA | OQ_OP_GIVES, OQ_ATTRS(scan_attrs_9),
-     .check = scan_check_9, .run = scan_run},
+     .check = scan_check_9, .infer = scan_infer, .run = scan_run},
 };
 
 OQ_FAMILY(control, defs);

@@ -192,7 +192,7 @@ oq_status oq_pass_types(const oq_type ***out, const oq_graph *g, oq_arena *a,
    * quantization report them. */
   if (oq_diags_create(&quiet.diags, e->alloc) != OQ_OK)
     return oq_fail_memory(e->diags);
-  s = oq_infer_types(out, g, a, &quiet);
+  s = oq_infer_types_plain(out, g, a, &quiet);
   if (s != OQ_OK) oq_diags_append(e->diags, quiet.diags);
   oq_diags_destroy(quiet.diags);
   return s;

@@ -93,6 +93,17 @@ static void count_params(oq_node_report *out, const reporter *r,
   }
 }
 
+static bool name_outputs(oq_node_report *out, const reporter *r,
+                         const oq_node *n) {
+  const char **names = OQ_NEW_N(r->a, const char *, n->n_out);
+
+  for (uint32_t i = 0; names && i < n->n_out; i++)
+    names[i] = oq_value_ok(n->out[i]) ? oq_value_text(r->g, n->out[i]) : "";
+  out->outputs = names;
+  out->n_outputs = n->n_out;
+  return names;
+}
+
 static bool is_integer(oq_fate f) {
   return f == OQ_FATE_INTEGER || f == OQ_FATE_BIAS || f == OQ_FATE_ABSORBED;
 }
@@ -121,6 +132,7 @@ static oq_status report_nodes(reporter *r, oq_node_report *nodes) {
     n->weight_elements = weight_elements(r, id);
     n->weight_bytes = n->weight_elements * (n->quantized ? 1 : 4);
     count_params(n, r, id);
+    if (!name_outputs(n, r, &r->g->nodes[i])) return OQ_E_MEMORY;
     r->out->n_eligible += plan->eligible;
     r->out->n_quantized += (size_t)n->quantized;
     *(n->quantized ? &r->out->macs_int8 : &r->out->macs_float) += n->macs;
