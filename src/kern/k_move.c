@@ -29,12 +29,13 @@ static int64_t from(const oq_map_axis *a, size_t o) {
   return a->at != NULL ? a->at[o] : a->start + (int64_t)o * a->step;
 }
 
-/* One element of `size` bytes at a time, its size known to the compiler. */
+/* One block of some bytes at a time, its size known to the compiler; `fill` is
+ * a whole block. */
 #define GATHER(T)                                                            \
   static void gather_##T(uint8_t *y, const uint8_t *x, const oq_map_axis *a, \
                          const void *fill) {                                 \
-    T f = {0};                                                               \
-    if (fill != NULL) memcpy(&f, fill, sizeof f);                            \
+    T f;                                                                     \
+    memcpy(&f, fill, sizeof f);                                              \
     for (size_t o = 0; o < a->out; o++) {                                    \
       const int64_t i = from(a, o);                                          \
       if (i < 0)                                                             \
@@ -87,14 +88,15 @@ static void move_runs(uint8_t *y, const uint8_t *x, const mover *v) {
   }
 }
 
-/* Long runs by memcpy, scattered elements by loops of their size. */
+/* Long runs by memcpy, scattered blocks by loops of their size. */
 static void move_row(uint8_t *y, const uint8_t *x, const mover *v) {
   const oq_map_axis *const a = &v->m->axis[v->outer];
-  const void *const fill = v->m->fill;
+  uint8_t fill[sizeof(wide)] = {0};
   const bool runs =
       v->block > sizeof(wide) || (a->at == NULL && a->step == 1) ||
       (a->at != NULL && a->out >= 4 && run_length(a, a->out / 2) >= 4);
 
+  if (!runs && v->m->fill != NULL) fill_blocks(fill, 1, v);
   if (runs)
     move_runs(y, x, v);
   else if (v->block == 1)

@@ -118,11 +118,19 @@ static const oq_ctensor *bound(const oq_run *r, uint32_t i) {
   return i < r->n_in ? r->in[i] : NULL;
 }
 
+/* Bounds "default to numeric_limits::lowest() and numeric_limits::max()":
+ * infinities do not pass. */
+static double largest(oq_dtype t) {
+  if (t == OQ_DT_F16) return 65504.0;
+  if (t == OQ_DT_BF16) return 0x1.FEp127;
+  return t == OQ_DT_F64 ? DBL_MAX : (double)FLT_MAX;
+}
+
 static oq_status clip_floats(oq_run *r) {
   const oq_ctensor *const lo = bound(r, 1), *const hi = bound(r, 2);
-  const double p[OQ_UNARY_PARAMS] = {
-      lo != NULL ? oq_element_f64(lo, 0) : (double)-INFINITY,
-      hi != NULL ? oq_element_f64(hi, 0) : (double)INFINITY};
+  const double most = largest(r->in[0]->dtype);
+  const double p[OQ_UNARY_PARAMS] = {lo != NULL ? oq_element_f64(lo, 0) : -most,
+                                     hi != NULL ? oq_element_f64(hi, 0) : most};
 
   return oq_eltwise_map(r, &oq_k_clip, p);
 }

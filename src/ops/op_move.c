@@ -85,7 +85,10 @@ static bool keeps(const oq_run *r, double ratio, size_t i) {
   return ratio == 0.0 || oq_rng_uniform(seed, i) >= ratio;
 }
 
+/* From opset 12 on the mask of inference is all ones.  Before it was not said
+ * what it is; in onnxruntime nothing is set. */
 static oq_status dropout_run(oq_run *r) {
+  const bool masks = r->opset >= 12;
   const size_t n = oq_tensor_count(r->in[0]);
   double ratio;
 
@@ -100,7 +103,7 @@ static oq_status dropout_run(oq_run *r) {
   }
   if (r->n_out < 2 || r->out[1].data == NULL) return OQ_OK;
   for (size_t i = 0; i < n; i++)
-    oq_element_set_f64(&r->out[1], i, keeps(r, ratio, i));
+    oq_element_set_f64(&r->out[1], i, masks && keeps(r, ratio, i));
   return OQ_OK;
 }
 

@@ -461,14 +461,18 @@ static oq_status turn(float **v, const oq_run *r, size_t batch, size_t a,
   return OQ_OK;
 }
 
+/* Where padding counts, all taps do, also those that reach beyond it because
+ * the size was rounded up: so onnxruntime has it here. */
 static oq_pooling pooling_of(const pool_params *p, const oq_shape *x) {
   const size_t ch = (size_t)x->dim[p->channels_last != 0 ? x->rank - 1 : 1];
   oq_pooling g = {.planes = (size_t)x->dim[0] * ch,
                   .w = {.n = x->rank - 2},
                   .include_pad = p->include_pad != 0};
 
-  for (uint32_t i = 0; i < g.w.n; i++)
+  for (uint32_t i = 0; i < g.w.n; i++) {
     (void)pool_axis(&g.w.axis[i], &g.tail[i], p, i, x->dim[i + first_axis(p)]);
+    g.tail[i] += g.w.axis[i].kernel;
+  }
   oq_windows_finish(&g.w);
   return g;
 }

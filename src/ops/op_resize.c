@@ -515,8 +515,20 @@ static size_t product(const int64_t *dim, uint32_t from, uint32_t to) {
   return n;
 }
 
+/* Integers are cut off, but where the filter is wider: there they are rounded.
+ */
+static void cut_integers(double *y, const oq_run *r) {
+  const oq_ctensor out = oq_tensor_const(&r->out[0]);
+  const size_t n = oq_tensor_count(&out);
+
+  if (((const resize_params *)r->params)->antialias != 0 ||
+      oq_dtype_is_float((int32_t)out.dtype))
+    return;
+  for (size_t i = 0; i < n; i++) y[i] = trunc(y[i]);
+}
+
 /* One axis after the other between two buffers; the last one into y. */
-#define RESIZE_LOOP(T, sfx, widen)                                           \
+#define RESIZE_LOOP(T, sfx, widen, done)                                     \
   static oq_status weights_##sfx(const T **out, const oq_run *r,             \
                                  const axis_plan *a) {                       \
     const size_t n = a->r.out * a->r.taps;                                   \
@@ -568,11 +580,12 @@ static size_t product(const int64_t *dim, uint32_t from, uint32_t to) {
       if (plans[k].outside != NULL)                                          \
         blank_##sfx(y, all, order[k], plans[k].outside,                      \
                     (T)((const resize_params *)r->params)->extrapolation);   \
+    done;                                                                    \
     oq_widen_done##widen(r, 0, y);                                           \
     return OQ_OK;                                                            \
   }
-RESIZE_LOOP(float, f32, )
-RESIZE_LOOP(double, f64, _f64)
+RESIZE_LOOP(float, f32, , (void)0)
+RESIZE_LOOP(double, f64, _f64, cut_integers(y, r))
 
 static oq_status resize_run(oq_run *r) {
   const resize_params *const p = r->params;

@@ -251,7 +251,8 @@ static oq_status split_take(oq_datum *out, oq_run *r, const split *s,
   return OQ_OK;
 }
 
-/* Lengths of the parts: given, or one size for all but the last. */
+/* Lengths of the parts: given, or one size for all but the last, which may be
+ * the only one. */
 static oq_status split_sizes(const int64_t **out, uint32_t *n, oq_run *r,
                              const split *s) {
   const oq_ctensor *const t = r->n_in > 1 ? r->in[1] : NULL;
@@ -262,14 +263,15 @@ static oq_status split_sizes(const int64_t **out, uint32_t *n, oq_run *r,
   if (t != NULL && oq_ints_read(&given, &count, t, r->scratch) != OQ_OK)
     return oq_run_fail(r, OQ_E_MODEL, "sequence.split",
                        "the lengths of parts are no integers");
+  const bool each = t != NULL && t->shape.rank > 0;
   for (uint32_t i = 0; i < count; i++) {
-    if (given[i] < 0 || given[i] > s->n)
+    if (given[i] < 0 || (each && given[i] > s->n))
       return oq_run_fail(r, OQ_E_MODEL, "sequence.split",
                          "a part of %lld does not fit an axis of %lld",
                          (long long)given[i], (long long)s->n);
-    sum += given[i];
+    if (each) sum += given[i];
   }
-  if (t != NULL && t->shape.rank > 0) {
+  if (each) {
     *out = given;
     *n = count;
     if (sum == s->n) return OQ_OK;

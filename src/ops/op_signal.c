@@ -51,14 +51,15 @@ static oq_status window_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* c[0] - c[1] cos(t) + c[2] cos(2 t), t from 0 to 2 pi. */
+/* c[0] - c[1] cos(t) + c[2] cos(2 t), t from 0 to 2 pi.  A symmetric window of
+ * one is 0/0, as the operator's text has it. */
 static oq_status cosines(oq_run *r, const double c[3]) {
   const bool periodic = ((const signal_params *)r->params)->periodic != 0;
   const size_t n = (size_t)r->out[0].shape.dim[0];
   const double turn = (double)(periodic ? n : n - 1);
 
   for (size_t i = 0; i < n; i++) {
-    const double t = n == 1 && !periodic ? PI : 2 * PI * (double)i / turn;
+    const double t = 2 * PI * (double)i / turn;
     oq_element_set_f64(&r->out[0], i, c[0] - c[1] * cos(t) + c[2] * cos(2 * t));
   }
   return OQ_OK;
