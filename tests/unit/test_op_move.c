@@ -233,6 +233,14 @@ static void pad_forms(void **state) {
   case_run(&c, "Pad", 1, "");
   case_is_f32(&c, 0, "1,3", (float[]){0, 1, 2}, 0);
   case_close(&c);
+  case_open(&c, 18); /* rows as a block */
+  case_f32(&c, "1,2", x23);
+  case_i64(&c, "2", (int64_t[]){1, 1});
+  case_f32(&c, "", (float[]){9});
+  case_i64(&c, "1", (int64_t[]){0});
+  case_run(&c, "Pad", 1, "");
+  case_is_f32(&c, 0, "3,2", (float[]){9, 9, 1, 2, 9, 9}, 0);
+  case_close(&c);
   case_open(&c, 21); /* packed */
   case_in(&c, OQ_DT_U4, "2", (uint8_t[]){0x21});
   case_i64(&c, "2", (int64_t[]){1, 2});

@@ -42,6 +42,8 @@ class Draw:
         self.number = number
         self.chosen = {}
         self.constant = set()  # positions of inputs that must be initializers
+        # Inputs that mean the same, where onnxruntime does not take these.
+        self.instead = None
         # Few cases have empty tensors or special numbers.
         self.hollow = self.p(.06)
         self.special = self.p(row.special)
@@ -92,6 +94,8 @@ class Draw:
     def shape(self, low=0, high=5, most=6):
         rank = self.i(low, high)
         s = [self.dim(most if rank < 4 else min(most, 4)) for _ in range(rank)]
+        if 0 < rank < 4 and self.p(.15):  # more than a vector register
+            s[-1] = self.i(7, 40)
         if self.hollow and s and self.row.hollow:
             s[self.i(0, rank - 1)] = 0
         return tuple(s)
@@ -148,20 +152,6 @@ class Draw:
         low, high = max(low, i.min), min(high, i.max)
         return np.asarray(self.rng.integers(low, high, shape, dtype=t,
                                             endpoint=True))
-
-    def distinct(self, shape, t="T"):
-        """Values without ties."""
-        t = self.t(t) if isinstance(t, str) else t
-        n = int(np.prod(shape, dtype=int))
-        v = self.rng.permutation(n) - n // 2
-        if np.issubdtype(t, np.integer):
-            low = np.iinfo(t).min
-            v = v if low < 0 else v + n // 2
-            if n > 255:
-                raise Skip("too many values for the type")
-        else:
-            v = v * .25
-        return v.reshape(shape).astype(t)
 
     def index(self, shape, n, t=I64, negative=True):
         if n == 0 and np.prod(shape, dtype=int) > 0:

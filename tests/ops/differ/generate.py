@@ -130,23 +130,26 @@ class Case:
                        for v in inputs]
         wanted = [True] * n_out if isinstance(n_out, int) else n_out
         self.outs = [f"y{i}" if w else "" for i, w in enumerate(wanted)]
-        self.build()
+        self.known = d.p(.7)
+        # Few of the inputs but the first are initializers.
+        self.constant = d.constant | {
+            i for i, v in enumerate(self.inputs)
+            if i > 0 and not isinstance(v, list) and d.p(.3)}
+        self.model, self.feeds = self.build(self.inputs)
 
-    def build(self):
-        d, row = self.d, self.row
-        ins, self.feeds, inits, infos = [], {}, [], []
-        known = d.p(.7)
-        for i, v in enumerate(self.inputs):
+    def build(self, inputs):
+        row = self.row
+        ins, feeds, inits, infos = [], {}, [], []
+        for i, v in enumerate(inputs):
             x = f"x{i}" if v is not None else ""
             ins.append(x)
             if v is None:
                 continue
-            if i in d.constant or (i > 0 and not isinstance(v, list) and
-                                   d.p(.3)):
+            if i in self.constant:
                 inits.append(numpy_helper.from_array(v, x))
                 continue
-            self.feeds[x] = v
-            infos.append(info_of(x, v, known))
+            feeds[x] = v
+            infos.append(info_of(x, v, self.known))
         node = helper.make_node(row.op, ins, self.outs,
                                 domain=row.domain_name, **self.attrs)
         ys = [helper.make_empty_tensor_value_info(y) for y in self.outs if y]
@@ -154,7 +157,7 @@ class Case:
         sets = [helper.make_opsetid("", 21 if row.domain_name else self.opset)]
         if row.domain_name:
             sets.append(helper.make_opsetid(row.domain_name, 1))
-        self.model = helper.make_model(g, opset_imports=sets, ir_version=10)
+        return helper.make_model(g, opset_imports=sets, ir_version=10), feeds
 
     def run(self):
         opt = ort.SessionOptions()
@@ -162,10 +165,13 @@ class Case:
         opt.log_severity_level = 4
         opt.graph_optimization_level = (
             ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
-        s = ort.InferenceSession(self.model.SerializeToString(), opt,
+        model, feeds = self.model, self.feeds
+        if self.d.instead is not None:
+            model, feeds = self.build(self.d.instead)
+        s = ort.InferenceSession(model.SerializeToString(), opt,
                                  providers=["CPUExecutionProvider"])
         self.results = [v if isinstance(v, list) else np.asarray(v)
-                        for v in s.run(None, self.feeds)]
+                        for v in s.run(None, feeds)]
 
     def again(self, attrs):
         """The results with other attributes."""
