@@ -25,6 +25,8 @@ typedef struct oq_operator_info {
   const char *domain, *name;
   int64_t since, last;      /* opsets, both inclusive */
   const char *quantization; /* "linear", "move", "never", ... */
+  uint32_t dtypes;          /* of the first input: bit n is oq_dtype n */
+  int int8_kernel; /* onnxruntime on CPUs runs it on integers once quantized */
 } oq_operator_info;
 /* Borrowed constant table, ordered by domain, name, opset. */
 OQ_API const oq_operator_info *oq_operators(size_t *n);
