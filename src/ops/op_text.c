@@ -78,7 +78,6 @@ static oq_status split_infer(oq_infer *x) {
                          "the output would have %u dimensions", t->rank + 1);
   oq_infer_set_rank(x, 0, OQ_DT_STRING, t->rank + 1);
   memcpy(x->out[0].dim, t->dim, t->rank * sizeof *t->dim);
-  if (x->n_out < 2) return OQ_OK;
   x->out[1] = *t;
   x->out[1].raw = NULL;
   x->out[1].dtype = OQ_DT_I64;
@@ -192,7 +191,7 @@ static oq_status split_run(oq_run *r) {
     cutter c = cutter_of(r, i);
     for (size_t k = 0; k < most && next_part(&y[i * most + k], &c); k++) {}
   }
-  if (r->n_out > 1 && r->out[1].data != NULL && n > 0)
+  if (r->out[1].data != NULL && n > 0)
     memcpy(r->out[1].data, counts, n * sizeof *counts);
   return OQ_OK;
 }
@@ -421,9 +420,9 @@ static oq_status regex_run(oq_run *r) {
 }
 
 /* ---- table --------------------------------------------------------------- */
-#define ROW(op, from, ins, outs, f)                                         \
-  .domain = "", .name = (op), .since = (from), .last = 27, .min_in = (ins), \
-  .max_in = (ins), .min_out = 1, .max_out = (outs), .infer = f##_infer,     \
+#define ROW(op, from, ins, outs, f)                                          \
+  .domain = "", .name = (op), .since = (from), .last = 27, .min_in = (ins),  \
+  .max_in = (ins), .min_out = (outs), .max_out = (outs), .infer = f##_infer, \
   .run = f##_run, .dtypes = OQ_DTM(STRING), .quant = {.cls = OQ_Q_NEVER}
 #define PARAMS(P, table) .params_size = sizeof(P), OQ_ATTRS(table)
 
