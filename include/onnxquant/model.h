@@ -55,6 +55,7 @@ typedef struct oq_value_info {
   int has_rank;
   uint32_t rank;
   oq_dim_info dim[OQ_MAX_RANK];
+  int32_t kind; /* oq_kind */
 } oq_value_info;
 
 typedef struct oq_opset_info {
@@ -120,7 +121,13 @@ typedef struct oq_tensor_file oq_tensor_file;
 /* Reads a serialized TensorProto (a `.pb` of ONNX test data). */
 OQ_API oq_status oq_tensor_file_load(oq_tensor_file **out, oq_context *cx,
                                      const char *path);
+/* The same for a SequenceProto or OptionalProto: the file does not say what it
+ * is. */
+OQ_API oq_status oq_tensor_file_load_value(oq_tensor_file **out, oq_context *cx,
+                                           const char *path, int32_t kind);
+/* NULL if it is no tensor. */
 OQ_API const oq_tensor_view *oq_tensor_file_view(const oq_tensor_file *f);
+OQ_API const oq_value_view *oq_tensor_file_value(const oq_tensor_file *f);
 OQ_API const char *oq_tensor_file_name(const oq_tensor_file *f);
 OQ_API void oq_tensor_file_destroy(oq_tensor_file *f);
 

@@ -16,8 +16,16 @@ OQ_API oq_status oq_runner_create(oq_runner **out, oq_model *m);
 /* `inputs` in the order of oq_model_info.inputs. */
 OQ_API oq_status oq_runner_run(oq_runner *r, const oq_tensor_view *inputs,
                                size_t n_inputs);
-/* Output i of the last run; borrowed until the next. */
+/* Output i of the last run; borrowed until the next.  NULL if there is none, or
+ * it is no tensor. */
 OQ_API const oq_tensor_view *oq_runner_output(const oq_runner *r, size_t i);
+
+/* The same for values of any kind: sequences and optionals too.  oq_runner_run
+ * refuses a model that gives some (OQ_E_UNSUPPORTED). */
+OQ_API oq_status oq_runner_run_values(oq_runner *r, const oq_value_view *inputs,
+                                      size_t n_inputs);
+OQ_API const oq_value_view *oq_runner_output_value(const oq_runner *r,
+                                                   size_t i);
 OQ_API void oq_runner_destroy(oq_runner *r);
 
 /* ---- operators the engine runs ----------------------------------------- */

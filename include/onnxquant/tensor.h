@@ -61,6 +61,25 @@ typedef struct oq_tensor_view {
   size_t size;
 } oq_tensor_view;
 
+/* What a value of a model is.  More kinds may come: ask for those you know. */
+typedef enum oq_kind {
+  OQ_KIND_UNKNOWN,
+  OQ_KIND_TENSOR,
+  OQ_KIND_SEQUENCE, /* of tensors */
+  OQ_KIND_OPTIONAL  /* a tensor or a sequence, or nothing */
+} oq_kind;
+
+/* A value of any kind; a view owns nothing.  An optional that holds something
+ * may be given as that, and is handed out as that; one that holds nothing has
+ * no items. */
+typedef struct oq_value_view {
+  int32_t kind;          /* oq_kind */
+  oq_tensor_view tensor; /* of a sequence only dtype; 0 = not known */
+  const struct oq_value_view *item; /* of a sequence, each a tensor; the one of
+                                       an optional */
+  size_t n_items;
+} oq_value_view;
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,9 +23,27 @@ static oq_dim_info dim_info(const oq_model *m, const oq_dim *d) {
   return y;
 }
 
+/* What a TypeProto that is kept as it came says by its only field. */
+static oq_kind kind_of(const oq_type *t) {
+  enum { SEQUENCE = 4, OPTIONAL = 9 };
+
+  if (t == NULL || t->kind == OQ_TYPE_UNKNOWN) return OQ_KIND_UNKNOWN;
+  if (t->kind == OQ_TYPE_TENSOR) return OQ_KIND_TENSOR;
+  if (t->raw == NULL || t->raw->size == 0) return OQ_KIND_UNKNOWN;
+  switch (t->raw->bytes[0] >> 3) {
+    case SEQUENCE:
+      return OQ_KIND_SEQUENCE;
+    case OPTIONAL:
+      return OQ_KIND_OPTIONAL;
+    default:
+      return OQ_KIND_UNKNOWN;
+  }
+}
+
 static void fill_value(oq_value_info *y, const oq_model *m, oq_value_id v,
                        const oq_type *t) {
   y->name = oq_value_text(m->ir->main, v);
+  y->kind = (int32_t)kind_of(t);
   if (t == NULL || t->kind != OQ_TYPE_TENSOR) return;
   y->dtype = (int32_t)t->dtype;
   y->has_rank = t->has_rank;

@@ -356,107 +356,106 @@ static outcome run_sets(one_case *c, oq_model *m, oq_runner *r,
   return y;
 }
 
-/* ---- sequences and optionals: by the session itself -----------------------
+/* ---- sequences and optionals ----------------------------------------------
  */
-static bool load_data(oq_data_value *out, oq_context *cx, const char *path,
-                      int kind) {
-  oq_store *file;
-  void *bytes;
-  size_t n;
+static bool load_value(oq_tensor_file **out, oq_model *m, const char *set,
+                       const char *what, uint32_t i, int32_t kind) {
+  char path[800];
 
-  if (oq_store_map(&file, path, UINT64_MAX, &cx->alloc, cx->diags) != OQ_OK) {
-    return false;
-  }
-  const uint8_t *const data = oq_store_data(file, &n);
-  bytes = must(oq_arena_copy(cx->scratch, data, n, OQ_ALIGN));
-  oq_store_unref(file);
-  return oq_onnx_decode_data(out, (oq_data_kind)kind, bytes, n, cx->scratch,
-                             &cx->env) == OQ_OK;
+  (void)snprintf(path, sizeof path, "%s/%s_%u.pb", set, what, i);
+  return oq_tensor_file_load_value(out, m->cx, path, kind) == OQ_OK;
 }
 
-static oq_datum datum_of(const oq_data_value *v, oq_arena *a) {
-  oq_datum d = oq_datum_of(&v->tensor);
-
-  if (v->kind == OQ_DATA_OPTIONAL) {
-    const oq_datum nothing = {.kind = OQ_DATUM_NOTHING};
-    return v->n_items > 0 ? datum_of(&v->item[0], a) : nothing;
-  }
-  if (v->kind == OQ_DATA_TENSOR) return d;
-  oq_datum *item = must(OQ_NEW_N(a, oq_datum, v->n_items));
-  for (uint32_t i = 0; i < v->n_items; i++) item[i] = datum_of(&v->item[i], a);
-  d = (oq_datum){
-      .kind = OQ_DATUM_SEQUENCE, .item = item, .n_items = v->n_items};
-  if (v->n_items > 0) d.t.dtype = item[0].t.dtype;
-  return d;
-}
-
-static bool same_data(one_case *c, const oq_datum *got, const oq_datum *want,
-                      tolerance tol) {
+static bool same_tensor(one_case *c, oq_context *cx, const oq_tensor_view *got,
+                        const oq_tensor_view *want, tolerance tol) {
+  oq_ctensor a, b;
   difference d;
 
-  if (got == NULL || got->kind != want->kind || got->n_items != want->n_items) {
-    (void)snprintf(c->why, sizeof c->why, "another kind or length of value");
+  if (oq_view_take(&a, got, "got", cx->scratch, cx->diags) != OQ_OK ||
+      oq_view_take(&b, want, "want", cx->scratch, cx->diags) != OQ_OK) {
     return false;
   }
-  for (uint32_t i = 0; i < want->n_items; i++) {
-    if (!same_data(c, &got->item[i], &want->item[i], tol)) return false;
-  }
-  if (want->kind != OQ_DATUM_TENSOR) return true;
-  if (values_close(&d, &got->t, &want->t, strict)) return true;
+  if (values_close(&d, &a, &b, strict)) return true;
   c->loose = true;
-  if (values_close(&d, &got->t, &want->t, tol)) return true;
+  if (values_close(&d, &a, &b, tol)) return true;
   (void)snprintf(c->why, sizeof c->why, "%s (max abs %.3g)", d.text, d.max_abs);
   return false;
 }
 
-static outcome run_data_set(one_case *c, oq_model *m, oq_session *s,
-                            const options *o, const char *set) {
-  const oq_graph *g = m->ir->main;
-  oq_arena *a = m->cx->scratch;
-  oq_datum in[MAX_PORTS];
-  oq_data_value v;
-  char path[800];
-
-  for (uint32_t i = 0; i < m->n_feeds; i++) {
-    (void)snprintf(path, sizeof path, "%s/input_%u.pb", set, i);
-    const int kind = data_kind(oq_graph_value(g, m->feeds[i])->type);
-    if (!load_data(&v, m->cx, path, kind)) return failed(c, m->cx, "input");
-    in[i] = datum_of(&v, a);
+/* An optional with a value comes as that. */
+static bool same_value(one_case *c, oq_context *cx, const oq_value_view *got,
+                       const oq_value_view *want, tolerance tol) {
+  if (want->kind == OQ_KIND_OPTIONAL && want->n_items == 1) want = want->item;
+  if (got == NULL || got->kind != want->kind || got->n_items != want->n_items) {
+    (void)snprintf(c->why, sizeof c->why, "another kind or length of value");
+    return false;
   }
-  if (oq_session_run_data(s, in, m->n_feeds, NULL, &m->cx->env) != OQ_OK) {
-    return failed(c, m->cx, "run");
+  if (want->kind == OQ_KIND_TENSOR) {
+    return same_tensor(c, cx, &got->tensor, &want->tensor, tol);
   }
-  for (uint32_t i = 0; i < g->n_outputs; i++) {
-    (void)snprintf(path, sizeof path, "%s/output_%u.pb", set, i);
-    const int kind = data_kind(oq_graph_value(g, g->outputs[i])->type);
-    if (!load_data(&v, m->cx, path, kind)) return failed(c, m->cx, "output");
-    const oq_datum want = datum_of(&v, a);
-    if (!same_data(c, oq_session_datum(s, g->outputs[i]), &want, o->tol)) {
-      return FAIL;
+  for (size_t i = 0; i < want->n_items; i++) {
+    if (!same_tensor(c, cx, &got->item[i].tensor, &want->item[i].tensor, tol)) {
+      return false;
     }
   }
-  return PASS;
+  return true;
 }
 
-static outcome run_data_sets(one_case *c, oq_model *m, const options *o) {
-  const oq_plan_options opt = {.untapped = true};
-  oq_plan *p = NULL;
-  oq_session *s = NULL;
+static outcome compare_values(one_case *c, oq_model *m, const oq_runner *r,
+                              const options *o, const char *set) {
+  const oq_model_info *info;
+  outcome y = PASS;
+
+  if (oq_model_describe(&info, m) != OQ_OK) return FAIL;
+  for (uint32_t i = 0; i < info->n_outputs && y == PASS; i++) {
+    oq_tensor_file *f;
+    if (!load_value(&f, m, set, "output", i, info->outputs[i].kind)) {
+      return failed(c, m->cx, "output");
+    }
+    if (!same_value(c, m->cx, oq_runner_output_value(r, i),
+                    oq_tensor_file_value(f), o->tol)) {
+      y = FAIL;
+    }
+    oq_tensor_file_destroy(f);
+  }
+  return y;
+}
+
+static outcome run_value_set(one_case *c, oq_model *m, oq_runner *r,
+                             const options *o, const char *set) {
+  oq_tensor_file *file[MAX_PORTS] = {0};
+  oq_value_view in[MAX_PORTS];
+  const oq_model_info *info;
+  outcome y = PASS;
+
+  if (oq_model_describe(&info, m) != OQ_OK) return FAIL;
+  for (uint32_t i = 0; i < info->n_inputs && y == PASS; i++) {
+    if (!load_value(&file[i], m, set, "input", i, info->inputs[i].kind)) {
+      y = failed(c, m->cx, "input");
+    } else {
+      in[i] = *oq_tensor_file_value(file[i]);
+    }
+  }
+  if (y == PASS && oq_runner_run_values(r, in, info->n_inputs) != OQ_OK) {
+    y = failed(c, m->cx, "run");
+  }
+  for (uint32_t i = 0; i < info->n_inputs; i++) {
+    oq_tensor_file_destroy(file[i]);
+  }
+  return y == PASS ? compare_values(c, m, r, o, set) : y;
+}
+
+static outcome run_value_sets(one_case *c, oq_model *m, oq_runner *r,
+                              const options *o) {
   char set[700];
   outcome y = PASS;
   unsigned k = 0;
 
-  if (oq_plan_create(&p, m->ir->main, &opt, &m->cx->env) != OQ_OK ||
-      oq_session_create(&s, p, &m->cx->env) != OQ_OK) {
-    y = failed(c, m->cx, "plan");
-  }
   for (; y == PASS; k++) {
     (void)snprintf(set, sizeof set, "%s/test_data_set_%u", c->path, k);
     if (!exists(set)) break;
-    y = run_data_set(c, m, s, o, set);
+    y = run_value_set(c, m, r, o, set);
   }
-  oq_session_destroy(s);
-  oq_plan_destroy(p);
   return k == 0 && y == PASS ? FAIL : y;
 }
 
@@ -482,7 +481,7 @@ static outcome run_model(state *s, one_case *c, oq_model *m, run_fn run) {
     return UNSUPPORTED;
   }
   if (m->n_feeds > MAX_PORTS) return FAIL;
-  if (!only_tensors(m)) return run_data_sets(c, m, &s->opt);
+  if (!only_tensors(m)) run = run_value_sets;
   if (oq_runner_create(&r, m) != OQ_OK) return failed(c, m->cx, "plan");
   y = run(c, m, r, &s->opt);
   oq_runner_destroy(r);

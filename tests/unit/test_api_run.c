@@ -157,6 +157,113 @@ static void inputs(void **state) {
   free(p);
 }
 
+/* x[4,3] -> its rows as a sequence, and the number of them. */
+static void *bytes_of_sequence(size_t *n) {
+  test_env t;
+  build b;
+  void *p;
+
+  assert_true(test_env_open(&t, NULL));
+  build_open(&b, &t.e, 17);
+  build_input(&b, "x", OQ_DT_F32, "batch,3");
+  build_node(&b, "SplitToSequence", "x", "rows", "axis=0 keepdims=0");
+  build_node(&b, "SequenceLength", "rows", "n", "");
+  build_output(&b, "rows");
+  build_output(&b, "n");
+  build_bind(&b);
+  p = build_bytes(&b, n);
+  test_env_close(&t);
+  return p;
+}
+
+static oq_status run_sequence(const oq_allocator *a, void *user) {
+  const model_bytes *b = user;
+  static const float x[] = {1, 2, 3, 4, 5, 6};
+  const oq_value_view in = {.kind = OQ_KIND_TENSOR, .tensor = view(x, 2)};
+  oq_config cfg = OQ_CONFIG_INIT;
+  oq_context *cx = NULL;
+  oq_model *m = NULL;
+  oq_runner *r = NULL;
+  oq_status s;
+
+  if (a != NULL) cfg.allocator = *a;
+  cfg.threads = 1;
+  s = oq_context_create(&cx, &cfg);
+  if (s == OQ_OK) s = oq_model_load_memory(&m, cx, b->p, b->n, NULL);
+  if (s == OQ_OK) s = oq_runner_create(&r, m);
+  for (int turn = 0; turn < 2 && s == OQ_OK; turn++) {
+    s = oq_runner_run_values(r, &in, 1);
+    if (s != OQ_OK) break;
+    const oq_value_view *y = oq_runner_output_value(r, 0);
+    assert_int_equal(y->kind, OQ_KIND_SEQUENCE);
+    assert_int_equal(y->n_items, 2);
+    assert_int_equal(y->tensor.dtype, OQ_DT_F32);
+    assert_int_equal(y->item[1].kind, OQ_KIND_TENSOR);
+    assert_int_equal(y->item[1].tensor.rank, 1);
+    assert_true(((const float *)y->item[1].tensor.data)[2] == 6.0f);
+    assert_null(oq_runner_output(r, 0));
+    assert_int_equal(*(const int64_t *)oq_runner_output(r, 1)->data, 2);
+    assert_null(oq_runner_output_value(r, 2));
+  }
+  oq_runner_destroy(r);
+  oq_model_destroy(m);
+  oq_context_destroy(cx);
+  return s;
+}
+
+static void sequences(void **state) {
+  model_bytes b;
+
+  (void)state;
+  b.p = bytes_of_sequence(&b.n);
+  assert_int_equal(run_sequence(NULL, &b), OQ_OK);
+  assert_true(survive_every_allocation(run_sequence, &b) > 10);
+  free(b.p);
+}
+
+static const char *last_id(const oq_context *cx) {
+  return oq_context_diag(cx, oq_context_diag_count(cx) - 1)->id;
+}
+
+static void values_refused(void **state) {
+  static const float x[] = {1, 2, 3, 4, 5, 6};
+  const oq_tensor_view t = view(x, 2);
+  const oq_value_view tensor = {.kind = OQ_KIND_TENSOR, .tensor = t};
+  oq_value_view v = {.kind = OQ_KIND_SEQUENCE, .item = &tensor, .n_items = 1};
+  const oq_value_view nested = v;
+  model_bytes b;
+  oq_context *cx;
+  oq_model *m;
+  oq_runner *r;
+
+  (void)state;
+  b.p = bytes_of_sequence(&b.n);
+  assert_int_equal(oq_context_create(&cx, NULL), OQ_OK);
+  assert_int_equal(oq_model_load_memory(&m, cx, b.p, b.n, NULL), OQ_OK);
+  assert_int_equal(oq_runner_create(&r, m), OQ_OK);
+  assert_int_equal(oq_runner_run(r, &t, 1), OQ_E_UNSUPPORTED);
+  assert_string_equal(last_id(cx), "output.kind");
+  assert_int_equal(oq_runner_run_values(r, &v, 1), OQ_E_DATA);
+  v.item = &nested;
+  assert_int_equal(oq_runner_run_values(r, &v, 1), OQ_E_DATA);
+  v.item = NULL;
+  assert_int_equal(oq_runner_run_values(r, &v, 1), OQ_E_DATA);
+  assert_string_equal(last_id(cx), "input.kind");
+  v = (oq_value_view){.kind = OQ_KIND_OPTIONAL};
+  assert_int_equal(oq_runner_run_values(r, &v, 1), OQ_E_DATA);
+  v = (oq_value_view){.kind = 99};
+  assert_int_equal(oq_runner_run_values(r, &v, 1), OQ_E_DATA);
+  assert_int_equal(oq_runner_run_values(r, NULL, 1), OQ_E_ARGUMENT);
+  assert_int_equal(oq_runner_run_values(r, &tensor, 0), OQ_E_DATA);
+  /* An optional that holds the tensor is the tensor. */
+  v = (oq_value_view){.kind = OQ_KIND_OPTIONAL, .item = &tensor, .n_items = 1};
+  assert_int_equal(oq_runner_run_values(r, &v, 1), OQ_OK);
+  oq_runner_destroy(r);
+  oq_model_destroy(m);
+  oq_context_destroy(cx);
+  free(b.p);
+}
+
 static void unknown_operators(void **state) {
   size_t n;
   void *p = bytes_of_model(&n, "Sandwich");
@@ -179,10 +286,9 @@ static void unknown_operators(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(runs),
-      cmocka_unit_test(memory_may_fail),
-      cmocka_unit_test(inputs),
-      cmocka_unit_test(unknown_operators),
+      cmocka_unit_test(runs),           cmocka_unit_test(memory_may_fail),
+      cmocka_unit_test(inputs),         cmocka_unit_test(sequences),
+      cmocka_unit_test(values_refused), cmocka_unit_test(unknown_operators),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
