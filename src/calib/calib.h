@@ -70,6 +70,9 @@ typedef struct oq_channels {
 #define OQ_SQUARE_BITS 64
 
 oq_status oq_channels_feed(oq_channels *c, const oq_ctensor *t, oq_arena *a);
+/* The same from [N, ..., C], as oq_tap.on_last has it. */
+oq_status oq_channels_feed_last(oq_channels *c, const oq_ctensor *t,
+                                oq_arena *a);
 oq_status oq_channels_merge(oq_channels *into, const oq_channels *from,
                             oq_arena *a);
 /* Averages over the samples; false if there are none. */
@@ -111,6 +114,9 @@ void oq_stats_core_destroy(oq_stats_core *s);
 oq_stats_entry *oq_stats_find(const oq_stats_core *s, const char *name);
 oq_status oq_stats_entry_feed(oq_stats_entry *e, const oq_ctensor *t,
                               const struct oq_kernels *k, oq_arena *a);
+/* The same from [N, ..., C], as oq_tap.on_last has it. */
+oq_status oq_stats_entry_feed_last(oq_stats_entry *e, const oq_ctensor *t,
+                                   const struct oq_kernels *k, oq_arena *a);
 oq_status oq_stats_add_sample(oq_stats_core *s, uint64_t digest);
 /* Same values in both (a programming error otherwise): records and samples. */
 oq_status oq_stats_core_add(oq_stats_core *into, const oq_stats_core *from);

@@ -168,6 +168,19 @@ static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
                              f->job->stats[f->worker]->arena);
 }
 
+static oq_status on_last(void *user, const oq_graph *g, oq_value_id v,
+                         const oq_ctensor *t) {
+  const feeding *f = user;
+
+  if (g != f->job->graph || t->dtype != OQ_DT_F32) return OQ_OK;
+
+  oq_stats_entry *e = f->job->entry_of[f->worker][v.i];
+
+  if (!e) return OQ_OK;
+  return oq_stats_entry_feed_last(e, t, f->job->env->kernels,
+                                  f->job->stats[f->worker]->arena);
+}
+
 static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {
   if (j->sessions[w]) return OQ_OK;
 
@@ -214,7 +227,7 @@ static oq_status run_sample(job *j, uint64_t index, const oq_env *e,
                      e->diags);
 
   feeding f = {j, w};
-  const oq_tap tap = {on_value, &f};
+  const oq_tap tap = {on_value, &f, on_last};
 
   if (s == OQ_OK) s = oq_session_run(j->sessions[w], inputs, n, &tap, e);
   if (j->source->release) j->source->release(j->source->user, handle);

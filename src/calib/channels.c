@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "calib/calib.h"
+#include "kern/k_moments.h"
 
 /* Larger magnitudes are cut: 2^26 samples of them still fit. */
 #define LIMIT 0x1p100
@@ -27,55 +28,56 @@ static bool ready(oq_channels *c, uint32_t n, oq_arena *a) {
   return true;
 }
 
-/* Infinities and NaN would drown everything: they are left out. */
-static void add_run(double *sum, double *square, const float *x, size_t n,
-                    size_t step) {
-  double s = 0, q = 0;
+/* `axis` of t as it lies in memory. */
+static oq_status feed_along(oq_channels *c, const oq_ctensor *t, uint32_t axis,
+                            oq_arena *a) {
+  size_t outer = 1, inner = 1;
 
-  for (size_t i = 0; i < n; i++) {
-    const double v = (double)x[i * step];
-    const double w = isfinite(v) ? v : 0.0;
-
-    s += w;
-    q += w * w;
+  for (uint32_t i = 0; i < t->shape.rank; i++) {
+    if (i < axis) outer *= (size_t)t->shape.dim[i];
+    if (i > axis) inner *= (size_t)t->shape.dim[i];
   }
-  *sum += s;
-  *square += q;
+  const uint32_t n = (uint32_t)t->shape.dim[axis];
+  if (!ready(c, n, a)) return OQ_E_MEMORY;
+  if (outer * inner == 0) return OQ_OK;
+  const oq_mark mark = oq_arena_mark(a);
+  double *sum = OQ_NEW_N(a, double, n), *square = OQ_NEW_N(a, double, n);
+
+  if (!sum || !square) return OQ_E_MEMORY;
+  oq_k_moments(sum, square, t->data, outer, n, inner);
+  const double count = (double)(outer * inner);
+  for (uint32_t k = 0; k < n; k++)
+    if (!add(&c->mean[k], fixed(sum[k] / count, OQ_MEAN_BITS)) ||
+        !add(&c->square[k], fixed(square[k] / count, OQ_SQUARE_BITS)))
+      c->broken = true;
+  oq_arena_rewind(a, mark);
+  c->samples++;
+  return OQ_OK;
+}
+
+static bool has_axis(oq_channels *c, const oq_ctensor *t, uint32_t axis) {
+  if (axis < t->shape.rank && t->shape.dim[axis] <= UINT32_MAX &&
+      (c->n == 0 || t->shape.dim[axis] == (int64_t)c->n))
+    return true;
+  c->broken = true;
+  return false;
 }
 
 oq_status oq_channels_feed(oq_channels *c, const oq_ctensor *t, oq_arena *a) {
-  size_t outer = 1, inner = 1;
+  if (c->axis < 0 || c->broken || !has_axis(c, t, (uint32_t)c->axis))
+    return OQ_OK;
+  return feed_along(c, t, (uint32_t)c->axis, a);
+}
 
+oq_status oq_channels_feed_last(oq_channels *c, const oq_ctensor *t,
+                                oq_arena *a) {
   if (c->axis < 0 || c->broken) return OQ_OK;
-  if ((uint32_t)c->axis >= t->shape.rank ||
-      t->shape.dim[c->axis] > UINT32_MAX ||
-      (c->n > 0 && t->shape.dim[c->axis] != (int64_t)c->n)) {
+  if ((uint32_t)c->axis >= t->shape.rank) {
     c->broken = true;
     return OQ_OK;
   }
-  for (uint32_t i = 0; i < t->shape.rank; i++) {
-    if (i < (uint32_t)c->axis) outer *= (size_t)t->shape.dim[i];
-    if (i > (uint32_t)c->axis) inner *= (size_t)t->shape.dim[i];
-  }
-  const uint32_t n = (uint32_t)t->shape.dim[c->axis];
-  if (!ready(c, n, a)) return OQ_E_MEMORY;
-  if (outer * inner == 0) return OQ_OK;
-  for (uint32_t k = 0; k < n; k++) {
-    const float *x = (const float *)t->data + k * inner;
-    double sum = 0, square = 0;
-
-    if (inner == 1)
-      add_run(&sum, &square, x, outer, n);
-    else
-      for (size_t o = 0; o < outer; o++)
-        add_run(&sum, &square, x + o * n * inner, inner, 1);
-    const double count = (double)(outer * inner);
-    if (!add(&c->mean[k], fixed(sum / count, OQ_MEAN_BITS)) ||
-        !add(&c->square[k], fixed(square / count, OQ_SQUARE_BITS)))
-      c->broken = true;
-  }
-  c->samples++;
-  return OQ_OK;
+  const uint32_t axis = oq_axis_turned((uint32_t)c->axis, t->shape.rank);
+  return has_axis(c, t, axis) ? feed_along(c, t, axis, a) : OQ_OK;
 }
 
 oq_status oq_channels_merge(oq_channels *into, const oq_channels *from,

@@ -97,6 +97,16 @@ oq_status oq_stats_entry_feed(oq_stats_entry *e, const oq_ctensor *t,
   return oq_record_feed(&e->record, t->data, oq_tensor_count(t), k, a);
 }
 
+oq_status oq_stats_entry_feed_last(oq_stats_entry *e, const oq_ctensor *t,
+                                   const struct oq_kernels *k, oq_arena *a) {
+  const oq_shape shape = oq_shape_unturned(&t->shape);
+
+  widen_shape(e, &shape, e->fed == 0);
+  e->fed++;
+  OQ_TRY(oq_channels_feed_last(&e->channels, t, a));
+  return oq_record_feed(&e->record, t->data, oq_tensor_count(t), k, a);
+}
+
 static oq_status add_entry(oq_stats_entry *into, const oq_stats_entry *from,
                            oq_arena *a) {
   if (from->fed > 0) widen_shape(into, &from->shape, into->fed == 0);

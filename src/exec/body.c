@@ -37,12 +37,15 @@ static void lend(oq_session *s, const oq_session *around, const oq_body *body) {
   }
 }
 
-static void take_outputs(oq_datum *out, const oq_session *s) {
+static oq_status take_outputs(oq_datum *out, oq_session *s, const oq_env *e) {
   const oq_graph *g = s->plan->graph;
 
   for (uint32_t i = 0; i < g->n_outputs; i++) {
-    out[i] = oq_datum_share(&s->cells[s->plan->slot_of[g->outputs[i].i]].d);
+    const uint32_t slot = s->plan->slot_of[g->outputs[i].i];
+    OQ_TRY(oq_layout_dense(s, slot, e));
+    out[i] = oq_datum_share(&s->cells[slot].d);
   }
+  return OQ_OK;
 }
 
 oq_status oq_run_body(oq_run *r, const oq_graph *g, const oq_datum *in,
@@ -65,7 +68,7 @@ oq_status oq_run_body(oq_run *r, const oq_graph *g, const oq_datum *in,
   feed(s, in);
   lend(s, around, body);
   status = oq_session_run_steps(s, around->now->env);
-  if (status == OQ_OK) take_outputs(out, s);
+  if (status == OQ_OK) status = take_outputs(out, s, around->now->env);
   oq_session_clear(s);
   return status;
 }

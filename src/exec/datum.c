@@ -55,7 +55,11 @@ static oq_status own_sequence(oq_datum *d, oq_buffers *b, const oq_env *e) {
   for (uint32_t i = 0; i < d->n_items; i++) {
     item[i] = oq_datum_share(&d->item[i]);
   }
-  const oq_datum y = {OQ_DATUM_SEQUENCE, d->t, item, d->n_items, list};
+  const oq_datum y = {.kind = OQ_DATUM_SEQUENCE,
+                      .t = d->t,
+                      .item = item,
+                      .n_items = d->n_items,
+                      .buffer = list};
   oq_datum_drop(b, d);
   *d = y;
   for (uint32_t i = 0; i < y.n_items; i++) OQ_TRY(own_tensor(&item[i], b, e));

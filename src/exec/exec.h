@@ -46,6 +46,10 @@ typedef struct oq_tap {
   oq_status (*on_value)(void *user, const oq_graph *g, oq_value_id v,
                         const oq_ctensor *t);
   void *user;
+  /* NULL, or called instead for values whose axis 1 lies last in memory: the
+   * shape of `t` is that of the memory, [N, ..., C]. */
+  oq_status (*on_last)(void *user, const oq_graph *g, oq_value_id v,
+                       const oq_ctensor *t);
 } oq_tap;
 
 /* The memory of one run at a time; one thread. */

@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "exec/session.h"
+#include "kern/kern.h"
 
 typedef struct builder {
   oq_plan *p;
@@ -299,6 +300,26 @@ static oq_status make_bodies(builder *b, oq_step *s) {
   return OQ_OK;
 }
 
+/* Constants in the form that the kernel likes best. */
+static oq_status pack(const builder *b, oq_step *s) {
+  const oq_ctensor **konst;
+
+  if (s->def->pack == NULL || !b->e->kernels->channels_last) return OQ_OK;
+  konst = OQ_NEW_N(b->e->scratch, const oq_ctensor *, s->n_in);
+  if (konst == NULL) return oq_fail_memory(b->e->diags);
+  for (uint32_t i = 0; i < s->n_in; i++) {
+    const oq_slot *slot = s->in[i] != OQ_NONE ? &b->p->slots[s->in[i]] : NULL;
+    konst[i] =
+        slot != NULL && slot->kind == OQ_SLOT_CONST ? &slot->konst : NULL;
+  }
+  const oq_pack p = {.params = s->params,
+                     .konst = konst,
+                     .n_in = s->n_in,
+                     .arena = b->p->arena,
+                     .diags = b->e->diags};
+  return s->def->pack(&s->packed, &p);
+}
+
 static oq_status make_step(builder *b, oq_step *s, oq_node_id id) {
   const oq_node *n = oq_graph_node(b->g, id);
   const oq_value_id *cap;
@@ -319,6 +340,7 @@ static oq_status make_step(builder *b, oq_step *s, oq_node_id id) {
   OQ_TRY(slots_of(&s->out, b, n->out, n->n_out));
   OQ_TRY(captures(&cap, &s->n_captures, b, id, b->e->scratch));
   OQ_TRY(slots_of(&s->captures, b, cap, s->n_captures));
+  OQ_TRY(pack(b, s));
   return make_bodies(b, s);
 }
 

@@ -37,7 +37,8 @@ typedef struct oq_step {
   const uint32_t *captures; /* slots that bodies of the node read */
   const uint32_t *dies;     /* results nobody needs after this step */
   uint32_t first_body, n_bodies;
-  bool inplace; /* out[0] may take the memory of in[0] */
+  bool inplace;       /* out[0] may take the memory of in[0] */
+  const void *packed; /* what the row made of constant inputs; may be NULL */
 } oq_step;
 
 /* A declared input. */

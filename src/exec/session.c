@@ -279,6 +279,7 @@ static oq_buffer *own_input(const oq_session *s, const oq_call *c) {
   if (in->d.t.data != in->d.buffer->data) return NULL; /* a part of it */
   if (c->out[0].dtype != in->d.t.dtype) return NULL;
   if (!oq_shape_equal(&c->out[0].shape, &in->d.t.shape)) return NULL;
+  if (in->d.last != (c->in_last != NULL)) return NULL;
   return in->d.buffer;
 }
 
@@ -319,17 +320,19 @@ static void gather_inputs(oq_session *s, const oq_step *step) {
 }
 
 /* Hands what the step made to the slots; what has none is given back. */
-static void publish(oq_session *s, const oq_step *step) {
+static void publish(oq_session *s, const oq_step *step, uint32_t last_rank) {
   for (uint32_t i = 0; i < step->n_out; i++) {
     const uint32_t k = step->out[i];
     if (k == OQ_NONE) {
       oq_buffers_drop(s->pool, s->made[i]);
       continue;
     }
-    s->cells[k] =
-        (oq_cell){.set = true,
-                  .d = {.t = oq_tensor_const(&s->out[i]), .buffer = s->made[i]},
-                  .type = s->out_type[i]};
+    s->cells[k] = (oq_cell){
+        .set = true,
+        .d = {.t = oq_tensor_const(&s->out[i]),
+              .buffer = s->made[i],
+              .last = last_rank > 0 && s->out[i].shape.rank == last_rank},
+        .type = s->out_type[i]};
   }
 }
 
@@ -392,6 +395,7 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
   oq_status status;
 
   gather_inputs(s, step);
+  OQ_TRY(oq_layout_step(&c.in_last, &c.last_rank, s, step, e));
   if (runs_as_view(step)) {
     if (share_datum(s, step)) return OQ_OK;
     OQ_TRY(oq_call_view(&c));
@@ -404,7 +408,7 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
   if (status == OQ_OK && (step->def->flags & OQ_OP_GIVES) != 0) {
     publish_gifts(s, step);
   } else if (status == OQ_OK) {
-    publish(s, step);
+    publish(s, step, c.last_rank);
   } else {
     give_back(s, step);
   }
@@ -412,28 +416,36 @@ static oq_status run_step(oq_session *s, const oq_step *step, const oq_env *e) {
 }
 
 /* ---- the loop ---------------------------------------------------------- */
-static oq_status tap_slot(const oq_session *s, uint32_t slot) {
+static oq_status tap_slot(oq_session *s, uint32_t slot, const oq_env *e) {
   const oq_tap *tap = s->root->tap;
 
   if (tap == NULL || slot == OQ_NONE ||
       s->cells[slot].d.kind != OQ_DATUM_TENSOR) {
     return OQ_OK;
   }
-  return tap->on_value(tap->user, s->plan->graph, s->plan->slots[slot].value,
-                       &s->cells[slot].d.t);
+  const oq_value_id v = s->plan->slots[slot].value;
+  if (s->cells[slot].d.last && tap->on_last != NULL) {
+    oq_ctensor t = s->cells[slot].d.t;
+    oq_layout_turn(&t.shape);
+    return tap->on_last(tap->user, s->plan->graph, v, &t);
+  }
+  OQ_TRY(oq_layout_dense(s, slot, e));
+  return tap->on_value(tap->user, s->plan->graph, v, &s->cells[slot].d.t);
 }
 
 oq_status oq_session_run_steps(oq_session *s, const oq_env *e) {
   const oq_plan *p = s->plan;
 
   for (uint32_t i = 0; i < p->n_feeds; i++) {
-    OQ_TRY(tap_slot(s, p->feeds[i].slot));
+    OQ_TRY(tap_slot(s, p->feeds[i].slot, e));
   }
   for (uint32_t i = 0; i < p->n_steps; i++) {
     const oq_step *step = &p->steps[i];
+    const oq_mark mark = oq_arena_mark(e->scratch);
     OQ_TRY(run_step(s, step, e));
+    oq_arena_rewind(e->scratch, mark);
     for (uint32_t k = 0; k < step->n_out; k++) {
-      OQ_TRY(tap_slot(s, step->out[k]));
+      OQ_TRY(tap_slot(s, step->out[k], e));
     }
     for (uint32_t k = 0; k < step->n_dies; k++) drop(s, step->dies[k]);
   }
@@ -448,6 +460,7 @@ static oq_status own_kept(oq_session *s, const oq_env *e) {
   for (uint32_t i = 0; i < p->n_slots; i++) {
     if (!p->slots[i].keep || p->slots[i].kind == OQ_SLOT_CONST) continue;
     if (!s->cells[i].set) continue;
+    OQ_TRY(oq_layout_dense(s, i, e));
     OQ_TRY(oq_datum_own(&s->cells[i].d, s->pool, e));
   }
   return OQ_OK;

@@ -59,6 +59,14 @@ void oq_session_drop_texts(oq_session *s);
 /* The texts of an input, into memory of the run. */
 oq_status oq_session_own_texts(oq_session *s, oq_datum *d, const oq_env *e);
 
+/* ---- layout.c ------------------------------------------------------------ */
+/* Decides how the inputs of a step lie and brings them there: in_last as
+ * oq_call has it, NULL for ONNX's own order. */
+oq_status oq_layout_step(const oq_ctensor *const **in_last, uint32_t *rank,
+                         oq_session *s, const oq_step *step, const oq_env *e);
+/* Brings the value of a slot into ONNX's own order. */
+oq_status oq_layout_dense(oq_session *s, uint32_t slot, const oq_env *e);
+
 /* ---- datum.c ------------------------------------------------------------- */
 oq_type oq_datum_type(const oq_datum *d);
 oq_datum oq_datum_share(const oq_datum *d);

@@ -196,8 +196,22 @@ static oq_status check_late(const oq_call *c) {
   return OQ_OK;
 }
 
+/* The outputs as memory has them. */
+static oq_status turn_outputs(oq_tensor **out, const oq_call *c) {
+  oq_tensor *y = OQ_NEW_N(c->env->scratch, oq_tensor, c->step->n_out);
+
+  if (y == NULL) return oq_fail_memory(c->env->diags);
+  for (uint32_t i = 0; i < c->step->n_out; i++) {
+    y[i] = c->out[i];
+    if (y[i].shape.rank == c->last_rank) oq_layout_turn(&y[i].shape);
+  }
+  *out = y;
+  return OQ_OK;
+}
+
 static oq_status run_kernel(oq_call *c) {
   const oq_step *s = c->step;
+  oq_status (*run)(oq_run *) = s->def->run;
   oq_run r = {.graph = c->graph,
               .node = node_of(c),
               .params = s->params,
@@ -213,10 +227,16 @@ static oq_status run_kernel(oq_call *c) {
               .session = c->session,
               .texts = c->texts,
               .data = c->data,
-              .images = &c->env->images};
+              .images = &c->env->images,
+              .packed = s->packed};
 
   OQ_TRY(allocate(c));
-  OQ_TRY(s->def->run(&r));
+  if (c->in_last != NULL) {
+    r.in = c->in_last;
+    OQ_TRY(turn_outputs(&r.out, c));
+    if (s->def->layout != OQ_LAST_FOLLOWS) run = s->def->run_last;
+  }
+  OQ_TRY(run(&r));
   return check_late(c);
 }
 

@@ -21,6 +21,11 @@ typedef struct oq_call {
   struct oq_session *session;
   const oq_env *env;
   bool keep_scratch; /* outputs lie there: do not rewind */
+  /* The kernel runs on these, with axis 1 as the last one: the inputs `in_last`
+   * (the session has brought their numbers into that order), and outputs of
+   * rank `last_rank`.  NULL: it runs on `in`. */
+  const oq_ctensor *const *in_last;
+  uint32_t last_rank;
 } oq_call;
 
 /* A concrete type of a tensor. */
@@ -30,6 +35,8 @@ oq_status oq_call_run(oq_call *c);
 /* The same for a VIEW: only types and shapes of `out` are filled, data of
  * out[0] is that of in[0]. */
 oq_status oq_call_view(oq_call *c);
+/* [N, C, ...] to [N, ..., C]. */
+void oq_layout_turn(oq_shape *s);
 /* Bytes of (t, s), refused with a finding if beyond max_tensor_bytes. */
 oq_status oq_call_bytes(size_t *out, const oq_call *c, uint32_t i, oq_dtype t,
                         const oq_shape *s);

@@ -105,6 +105,7 @@ typedef struct view {
   size_t pixel;        /* floats between input positions */
   size_t rows, blocks; /* outputs of a block at most, blocks of a chunk */
   size_t copy_floats;
+  size_t reach[OQ_WINDOW_AXES]; /* from the first tap of an axis to the last */
 } view;
 
 /* Input extent that all windows of an axis cover. */
@@ -153,6 +154,8 @@ static view view_of(const oq_conv *c) {
   if (c->groups == 1 && c->in_ch <= FEW_CHANNELS && last->kernel > 1 &&
       last->dilation == 1)
     plan_copy(&v);
+  for (uint32_t i = 0; i < v.w.n; i++)
+    v.reach[i] = (v.w.axis[i].kernel - 1) * v.w.axis[i].dilation;
   const size_t floats = v.pixel + c->groups * c->out_ch;
   v.blocks = min_size(CHUNK_BLOCKS, CHUNK_FLOATS / (floats * v.rows));
   v.blocks = min_size(v.blocks, TABLE_POINTERS / (v.taps * v.rows));
@@ -173,6 +176,7 @@ size_t oq_last_conv_scratch(const oq_conv *c) {
   const view v = view_of(c);
 
   return round_up(v.blocks * v.taps * OQ_LAST_ROWS * sizeof(float *)) +
+         round_up(v.taps * sizeof(size_t)) +
          round_up(zero_floats(&v) * sizeof(float)) +
          round_up(bias_floats(&v) * sizeof(float)) +
          round_up(v.copy_floats * sizeof(float));
@@ -182,6 +186,7 @@ typedef struct work {
   view v;
   const oq_last_isa *isa;
   const float **at; /* [blocks][taps][OQ_LAST_ROWS] */
+  size_t *off;      /* [taps] */
   float *zeros, *bias, *copy;
 } work;
 
@@ -190,26 +195,6 @@ static void *cut(uint8_t **at, size_t bytes) {
 
   *at += round_up(bytes);
   return p;
-}
-
-static void make_work(work *k, const oq_conv *c, const oq_last_isa *isa,
-                      const float *bias, void *scratch) {
-  uint8_t *at = scratch;
-
-  k->v = view_of(c);
-  k->isa = isa;
-  k->at = cut(&at, k->v.blocks * k->v.taps * OQ_LAST_ROWS * sizeof *k->at);
-  k->zeros = cut(&at, zero_floats(&k->v) * sizeof(float));
-  k->bias = cut(&at, bias_floats(&k->v) * sizeof(float));
-  k->copy = cut(&at, k->v.copy_floats * sizeof(float));
-  memset(k->zeros, 0, zero_floats(&k->v) * sizeof(float));
-  memset(k->bias, 0, bias_floats(&k->v) * sizeof(float));
-  if (bias == NULL) return;
-  const size_t groups = k->v.depth ? 1 : c->groups;
-  const size_t n = k->v.depth ? c->groups : c->out_ch;
-  for (size_t g = 0; g < groups; g++)
-    memcpy(k->bias + g * vectors(n) * OQ_LAST_LANES, bias + g * n,
-           n * sizeof(float));
 }
 
 /* The sample with its padding, for few channels. */
@@ -252,8 +237,8 @@ static void next_spot(spot *s, const oq_windows *w) {
 }
 
 /* What the taps of output `o` read: to[t * OQ_LAST_ROWS]. */
-static void point(const float **to, const work *k, const spot *o,
-                  const float *x) {
+static void point_edge(const float **to, const work *k, const spot *o,
+                       const float *x) {
   const oq_windows *const w = &k->v.w;
   spot tap = {{0}};
 
@@ -270,6 +255,63 @@ static void point(const float **to, const work *k, const spot *o,
       tap.at[i] = 0;
     }
   }
+}
+
+/* The same where all taps lie inside: at fixed distances from the first. */
+static void point(const float **to, const work *k, const spot *o,
+                  const float *x) {
+  const oq_windows *const w = &k->v.w;
+  const size_t taps = k->v.taps;
+  size_t sum = 0;
+
+  for (uint32_t i = 0; i < w->n; i++) {
+    const oq_axis *const a = &w->axis[i];
+    const size_t first = o->at[i] * a->stride;
+    if (first < a->pad || first - a->pad + k->v.reach[i] >= a->in) {
+      point_edge(to, k, o, x);
+      return;
+    }
+    sum = sum * a->in + (first - a->pad);
+  }
+  const float *const base = x + sum * k->v.pixel;
+  for (size_t t = 0; t < taps; t++) to[t * OQ_LAST_ROWS] = base + k->off[t];
+}
+
+/* Distances of the taps from the first one. */
+static void measure_taps(const work *k) {
+  const oq_windows *const w = &k->v.w;
+
+  for (size_t t = 0; t < k->v.taps; t++) {
+    size_t rest = t, sum = 0, scale = k->v.pixel;
+    for (uint32_t i = w->n; i-- > 0;) {
+      sum += rest % w->axis[i].kernel * w->axis[i].dilation * scale;
+      rest /= w->axis[i].kernel;
+      scale *= w->axis[i].in;
+    }
+    k->off[t] = sum;
+  }
+}
+
+static void make_work(work *k, const oq_conv *c, const oq_last_isa *isa,
+                      const float *bias, void *scratch) {
+  uint8_t *at = scratch;
+
+  k->v = view_of(c);
+  k->isa = isa;
+  k->at = cut(&at, k->v.blocks * k->v.taps * OQ_LAST_ROWS * sizeof *k->at);
+  k->off = cut(&at, k->v.taps * sizeof *k->off);
+  k->zeros = cut(&at, zero_floats(&k->v) * sizeof(float));
+  k->bias = cut(&at, bias_floats(&k->v) * sizeof(float));
+  k->copy = cut(&at, k->v.copy_floats * sizeof(float));
+  measure_taps(k);
+  memset(k->zeros, 0, zero_floats(&k->v) * sizeof(float));
+  memset(k->bias, 0, bias_floats(&k->v) * sizeof(float));
+  if (bias == NULL) return;
+  const size_t groups = k->v.depth ? 1 : c->groups;
+  const size_t n = k->v.depth ? c->groups : c->out_ch;
+  for (size_t g = 0; g < groups; g++)
+    memcpy(k->bias + g * vectors(n) * OQ_LAST_LANES, bias + g * n,
+           n * sizeof(float));
 }
 
 /* ---- blocks -------------------------------------------------------------- */

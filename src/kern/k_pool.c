@@ -334,3 +334,80 @@ void oq_plane_mean_f64(double *y, const double *x, size_t planes, size_t n) {
 
 PLANE_MAX(oq_plane_max_f32, float)
 PLANE_MAX(oq_plane_max_f64, double)
+
+/* ---- channels last ------------------------------------------------------- */
+/* a = max(a, p); NaN stays. */
+OQ_SIMD_LOOP(max_of, (float *restrict a, const float *restrict p, size_t n),
+             (a, p, n)) {
+  for (size_t i = 0; i < n; i++)
+    a[i] = a[i] > p[i] || a[i] != a[i] ? a[i] : p[i];
+}
+
+OQ_SIMD_LOOP(sum_of, (float *restrict a, const float *restrict p, size_t n),
+             (a, p, n)) {
+  for (size_t i = 0; i < n; i++) a[i] += p[i];
+}
+
+OQ_SIMD_LOOP(divide_by, (float *a, float by, size_t n), (a, by, n)) {
+  for (size_t i = 0; i < n; i++) a[i] /= by;
+}
+
+static void max_at(const oq_pooling *p, const place *o, size_t channels,
+                   float *y, const float *x) {
+  const box b = box_of(&p->w, o);
+  size_t at, col;
+
+  for (size_t i = 0; b.count == 0 && i < channels; i++) y[i] = -INFINITY;
+  for (size_t k = 0; k < b.count; k++) {
+    under(&at, &col, &p->w, o, &b, k);
+    if (k == 0)
+      memcpy(y, x + at * channels, channels * sizeof *y);
+    else
+      max_of(y, x + at * channels, channels);
+  }
+}
+
+static void mean_at(const oq_pooling *p, const place *o, size_t channels,
+                    float *y, const float *x) {
+  const box b = box_of(&p->w, o);
+  const float n = (float)place_count(p, o, p->w.n);
+  size_t at, col;
+
+  memset(y, 0, channels * sizeof *y);
+  for (size_t k = 0; k < b.count; k++) {
+    under(&at, &col, &p->w, o, &b, k);
+    sum_of(y, x + at * channels, channels);
+  }
+  if (n != 0.0f) divide_by(y, n, channels);
+}
+
+void oq_pool_max_last(const oq_pooling *p, size_t channels, float *y,
+                      const float *x) {
+  for (size_t b = 0; channels > 0 && b < p->planes / channels; b++) {
+    for (size_t o = 0; o < p->w.out_size; o++, y += channels) {
+      const place at = place_out(&p->w, o);
+      max_at(p, &at, channels, y, x);
+    }
+    x += channels * p->w.in_size;
+  }
+}
+
+void oq_pool_mean_last(const oq_pooling *p, size_t channels, float *y,
+                       const float *x) {
+  for (size_t b = 0; channels > 0 && b < p->planes / channels; b++) {
+    for (size_t o = 0; o < p->w.out_size; o++, y += channels) {
+      const place at = place_out(&p->w, o);
+      mean_at(p, &at, channels, y, x);
+    }
+    x += channels * p->w.in_size;
+  }
+}
+
+void oq_plane_mean_last(float *y, const float *x, size_t batch, size_t n,
+                        size_t channels) {
+  for (size_t b = 0; b < batch; b++, y += channels) {
+    memset(y, 0, channels * sizeof *y);
+    for (size_t i = 0; i < n; i++, x += channels) sum_of(y, x, channels);
+    divide_by(y, (float)n, channels);
+  }
+}

@@ -26,6 +26,13 @@ void oq_pool_mean_f32(const oq_pooling *p, float *y, const float *x,
                       void *scratch);
 void oq_pool_mean_f64(const oq_pooling *p, double *y, const double *x);
 
+/* The same over y[batch][out][channels] and x[batch][in][channels]; planes is
+ * batch * channels. */
+void oq_pool_max_last(const oq_pooling *p, size_t channels, float *y,
+                      const float *x);
+void oq_pool_mean_last(const oq_pooling *p, size_t channels, float *y,
+                       const float *x);
+
 /* (sum |x|^p)^(1/p) of each window. */
 void oq_pool_norm_f64(const oq_pooling *p, double *y, const double *x,
                       double power);
@@ -35,5 +42,9 @@ void oq_plane_mean_f32(float *y, const float *x, size_t planes, size_t n);
 void oq_plane_mean_f64(double *y, const double *x, size_t planes, size_t n);
 void oq_plane_max_f32(float *y, const float *x, size_t planes, size_t n);
 void oq_plane_max_f64(double *y, const double *x, size_t planes, size_t n);
+
+/* y[batch][channels] from x[batch][n][channels]. */
+void oq_plane_mean_last(float *y, const float *x, size_t batch, size_t n,
+                        size_t channels);
 
 #endif

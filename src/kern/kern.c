@@ -199,7 +199,8 @@ void oq_gemm_reference(oq_transpose ta, oq_transpose tb, size_t m, size_t n,
 
 static const oq_kernels reference = {PLAIN, .gemm_f32 = oq_gemm_reference,
                                      .name = "reference"};
-static const oq_kernels fast = {PLAIN, .gemm_f32 = oq_gemm_x86, .name = "fast"};
+static const oq_kernels fast = {PLAIN, .gemm_f32 = oq_gemm_x86,
+                                .channels_last = true, .name = "fast"};
 static const oq_kernels blas = {PLAIN, .gemm_f32 = oq_gemm_blas,
                                 .name = "blas"};
 

@@ -31,7 +31,8 @@ typedef struct oq_kernels {
                         int32_t zero);
   void (*dequantize_i8)(float *y, const int8_t *x, size_t n, float scale,
                         int32_t zero);
-  const char *name; /* "fast", "blas", "reference" */
+  bool channels_last; /* the kernels of k_last.h may be used */
+  const char *name;   /* "fast", "blas", "reference" */
 } oq_kernels;
 
 /* The table for "auto" (the best for this CPU), "blas" or "reference"; NULL if

@@ -21,6 +21,9 @@ typedef struct oq_datum {
   const struct oq_datum *item; /* of a sequence; each a tensor */
   uint32_t n_items;
   struct oq_buffer *buffer; /* NULL: memory that outlives the run */
+  /* A tensor of rank 3 or more whose numbers lie with axis 1 as the last one;
+   * its shape is still that of ONNX.  Only steps that asked for it see it. */
+  bool last;
 } oq_datum;
 
 static inline oq_datum oq_datum_of(const oq_ctensor *t) {

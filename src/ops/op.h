@@ -161,6 +161,7 @@ typedef struct oq_run {
    */
   const oq_datum *const *data;
   const oq_image_decoder *images; /* NULL outside of a session */
+  const void *packed; /* what `pack` of the row made with the plan; or NULL */
 } oq_run;
 
 /* Allocates a LATE output. */
@@ -213,6 +214,50 @@ enum {
                                absent: the kernel looks */
 };
 
+/* ---- channels-last ---------------------------------------------------------
+ * Where the kernels have it (oq_kernels.channels_last), the numbers of a tensor
+ * of rank 3 or more may lie as [N, spatial axes ..., C].  A run decides for
+ * each step; rows say what they can do. */
+typedef enum oq_last_use {
+  OQ_LAST_NO = 0, /* every input is brought back into its own order */
+  /* Element by element over broadcast inputs, whatever their order: `run` is
+   * right on shapes whose axis 1 was moved to the end.  Used where an input
+   * already lies so. */
+  OQ_LAST_FOLLOWS,
+  OQ_LAST_OWN,  /* `run_last`, where one of its inputs already lies so */
+  OQ_LAST_WANTS /* `run_last`: input 0 is brought into that order */
+} oq_last_use;
+
+/* Where axis i of [N, C, ...] is in [N, ..., C]. */
+static inline uint32_t oq_axis_turned(uint32_t i, uint32_t rank) {
+  return i == 0 ? 0 : i == 1 ? rank - 1 : i - 1;
+}
+/* The shape that ONNX knows from that of the memory. */
+static inline oq_shape oq_shape_unturned(const oq_shape *last) {
+  oq_shape s = {.rank = last->rank};
+
+  for (uint32_t i = 0; i < s.rank; i++)
+    s.dim[i] = last->dim[oq_axis_turned(i, s.rank)];
+  return s;
+}
+
+typedef struct oq_last_ask { /* shapes as ONNX has them */
+  const void *params;
+  const oq_ctensor *const *in;
+  uint32_t n_in, n_out;
+  const bool *wanted;
+} oq_last_ask;
+
+/* For constant inputs, once with the plan: `konst[i]` is NULL if input i is
+ * absent or no constant.  *packed may stay NULL. */
+typedef struct oq_pack {
+  const void *params;
+  const oq_ctensor *const *konst;
+  uint32_t n_in;
+  oq_arena *arena; /* of the plan */
+  oq_diags *diags;
+} oq_pack;
+
 #define OQ_OPS_MANY 65535
 /* For oq_op_def.texts: input i, all inputs (those from 15 on share a bit), and
  * the outputs. */
@@ -247,6 +292,14 @@ typedef struct oq_op_def {
   /* Why an operator that is known is never run ("it ..."); then `run` is NULL,
    * and the rule says nothing. */
   const char *refusal;
+  /* Channels-last: see oq_last_use.  `run_last` is handed the first
+   * `layout_inputs` inputs (those of the rank of the first one) and all outputs
+   * of that rank with axis 1 moved to the end, the others as they are. */
+  oq_last_use layout;
+  uint16_t layout_inputs;
+  bool (*layout_fits)(const oq_last_ask *a); /* NULL: always */
+  oq_status (*run_last)(oq_run *r);
+  oq_status (*pack)(const void **packed, const oq_pack *p); /* may be NULL */
 } oq_op_def;
 
 typedef struct oq_op_family {

@@ -205,9 +205,10 @@ static oq_status prelu6_run(oq_run *r) {
 }
 
 /* ---- table --------------------------------------------------------------- */
-#define UNARY                                                         \
-  .domain = "", .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, \
-  .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_FLOAT, .infer = oq_infer_same
+#define UNARY                                                                \
+  .domain = "", .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,        \
+  .flags = OQ_OP_INPLACE, .layout = OQ_LAST_FOLLOWS, .dtypes = OQ_DTM_FLOAT, \
+  .infer = oq_infer_same
 #define MAP_Q                                 \
   {                                           \
     .cls = OQ_Q_MAP, .role = { OQ_ROLE_DATA } \
@@ -231,6 +232,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_INPLACE,
+     .layout = OQ_LAST_FOLLOWS,
      .dtypes = OQ_DTM_FLOAT,
      PARAMS(clip_attrs),
      .infer = oq_infer_same,
@@ -245,6 +247,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_INPLACE,
+     .layout = OQ_LAST_FOLLOWS,
      .dtypes = OQ_DTM_NUMERIC,
      .infer = clip_infer,
      .run = clip_run,
@@ -285,6 +288,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_INPLACE,
+     .layout = OQ_LAST_FOLLOWS,
      .dtypes = OQ_DTM_NUMERIC,
      .infer = prelu_infer,
      .run = prelu_run,
@@ -298,6 +302,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_INPLACE,
+     .layout = OQ_LAST_FOLLOWS,
      .dtypes = OQ_DTM_NUMERIC,
      .infer = oq_infer_same,
      .run = relu_run,
@@ -313,6 +318,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_INPLACE,
+     .layout = OQ_LAST_FOLLOWS,
      .dtypes = OQ_DTM_NUMERIC,
      PARAMS(shrink_attrs),
      .infer = oq_infer_same,

@@ -168,7 +168,8 @@ static oq_status pow_run(oq_run *r) {
 /* ---- table --------------------------------------------------------------- */
 #define TWO                                                         \
   .domain = "", .last = 27, .min_in = 2, .max_in = 2, .min_out = 1, \
-  .max_out = 1, .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_NUMERIC
+  .max_out = 1, .flags = OQ_OP_INPLACE, .layout = OQ_LAST_FOLLOWS,  \
+  .dtypes = OQ_DTM_NUMERIC
 #define OLD                                                                    \
   .domain = "", .since = 6, .last = 6, .min_in = 2, .max_in = 2, .min_out = 1, \
   .max_out = 1, .flags = OQ_OP_INPLACE, .dtypes = OQ_DTM_NUMERIC,              \
@@ -177,7 +178,7 @@ static oq_status pow_run(oq_run *r) {
 /* Not in place: the first input may also be a later one. */
 #define MANY                                                                \
   .domain = "", .since = 6, .last = 27, .min_in = 1, .max_in = OQ_OPS_MANY, \
-  .min_out = 1, .max_out = 1
+  .min_out = 1, .max_out = 1, .layout = OQ_LAST_FOLLOWS
 #define JOIN_Q                                               \
   {                                                          \
     .cls = OQ_Q_JOIN, .role = { OQ_ROLE_DATA, OQ_ROLE_DATA } \

@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 
 #include "kern/k_conv.h"
+#include "kern/k_last.h"
 #include "ops/op.h"
 #include "ops/widen.h"
 #include "ops/window.h"
@@ -244,6 +245,74 @@ oq_status oq_conv_run(oq_run *r, const oq_conv_params *p) {
 
 static oq_status conv_run(oq_run *r) { return oq_conv_run(r, r->params); }
 
+/* ---- channels-last ------------------------------------------------------- */
+static bool conv_fits_last(const oq_last_ask *a) {
+  if (a->in[0] == NULL || a->in[1] == NULL || a->in[0]->dtype != OQ_DT_F32 ||
+      a->in[0]->shape.rank != a->in[1]->shape.rank)
+    return false;
+  const conv_params *const p = a->params;
+  const oq_shape *const w = &a->in[1]->shape;
+  oq_conv c = {.groups = (size_t)p->group,
+               .in_ch = (size_t)w->dim[1],
+               .out_ch = (size_t)(w->dim[0] / p->group),
+               .w = {.n = w->rank - 2, .taps = 1}};
+
+  for (uint32_t i = 0; i < c.w.n; i++)
+    c.w.taps = (size_t)w->dim[i + 2] > SIZE_MAX / 2 / (c.w.taps + 1)
+                   ? SIZE_MAX / 2
+                   : c.w.taps * (size_t)w->dim[i + 2];
+  return oq_last_conv_fits(&c);
+}
+
+static oq_status pack_weight(const float **out, const oq_ctensor *w,
+                             int64_t group, oq_arena *a, oq_diags *d) {
+  const size_t out_ch = (size_t)(w->shape.dim[0] / group);
+  const size_t in_ch = (size_t)w->shape.dim[1];
+  const size_t all = (size_t)w->shape.dim[0] * in_ch;
+  const size_t taps = all == 0 ? 0 : oq_tensor_count(w) / all;
+  const size_t n = oq_last_pack_size((size_t)group, in_ch, out_ch, taps);
+  float *to = n == 0 ? NULL : oq_arena_alloc_raw(a, n, sizeof(float), OQ_ALIGN);
+
+  if (to == NULL) return oq_fail_memory(d);
+  oq_last_pack(to, w->data, (size_t)group, in_ch, out_ch, taps);
+  *out = to;
+  return OQ_OK;
+}
+
+/* Whatever the rule would refuse is left to it. */
+static oq_status conv_pack(const void **packed, const oq_pack *p) {
+  const oq_ctensor *const w = p->n_in > 1 ? p->konst[1] : NULL;
+  const int64_t group = ((const conv_params *)p->params)->group;
+  const float *to;
+
+  if (w == NULL || w->dtype != OQ_DT_F32 || w->shape.rank < 3 ||
+      w->shape.dim[0] % group != 0)
+    return OQ_OK;
+  const oq_last_ask a = {.params = p->params,
+                         .in = (const oq_ctensor *const[]){w, w}};
+  if (oq_tensor_count(w) == 0 || !conv_fits_last(&a)) return OQ_OK;
+  OQ_TRY(pack_weight(&to, w, group, p->arena, p->diags));
+  *packed = to;
+  return OQ_OK;
+}
+
+static oq_status conv_run_last(oq_run *r) {
+  const conv_params *const p = r->params;
+  const oq_shape x = oq_shape_unturned(&r->in[0]->shape);
+  const oq_conv c = oq_conv_of(p, &x, &r->in[1]->shape);
+  const float *packed = r->packed;
+  void *const scratch =
+      oq_arena_alloc_raw(r->scratch, oq_last_conv_scratch(&c), 1, OQ_ALIGN);
+
+  if (scratch == NULL) return oq_fail_memory(r->diags);
+  if (r->out[0].size == 0) return OQ_OK;
+  if (packed == NULL)
+    OQ_TRY(pack_weight(&packed, r->in[1], p->group, r->scratch, r->diags));
+  oq_last_conv_f32(&c, r->out[0].data, r->in[0]->data, packed, bias_data(r),
+                   scratch);
+  return OQ_OK;
+}
+
 /* ---- ConvTranspose ------------------------------------------------------- */
 static int64_t value_at(const oq_i64s *v, uint32_t i, int64_t dflt) {
   return i < v->n ? v->v[i] : dflt;
@@ -437,6 +506,11 @@ static const oq_op_def defs[] = {
      .check = conv_check,
      .infer = conv_infer,
      .run = conv_run,
+     .layout = OQ_LAST_WANTS,
+     .layout_inputs = 1,
+     .layout_fits = conv_fits_last,
+     .run_last = conv_run_last,
+     .pack = conv_pack,
      .macs = conv_macs,
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},

@@ -361,17 +361,13 @@ static oq_status concat_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-static oq_status concat_run(oq_run *r) {
+static oq_status concat_along(oq_run *r, uint32_t axis) {
   const oq_shape *const s = &r->out[0].shape;
   const size_t size = oq_bytes_size(r->out[0].dtype);
-  uint32_t axis;
   const uint8_t *x;
   uint8_t *y;
   size_t at = 0;
 
-  if (!oq_axis_normalize(&axis, ((const axis_params *)r->params)->axis,
-                         s->rank))
-    return OQ_E_INTERNAL;
   OQ_TRY(oq_bytes_out(&y, r, 0));
   const size_t outer = oq_dims_product(s, 0, axis);
   const size_t row = oq_dims_product(s, axis, s->rank) * size;
@@ -385,6 +381,24 @@ static oq_status concat_run(oq_run *r) {
   }
   oq_bytes_done(r, 0, y);
   return OQ_OK;
+}
+
+static oq_status concat_run(oq_run *r) {
+  uint32_t axis;
+
+  if (!oq_axis_normalize(&axis, ((const axis_params *)r->params)->axis,
+                         r->out[0].shape.rank))
+    return OQ_E_INTERNAL;
+  return concat_along(r, axis);
+}
+
+static oq_status concat_run_last(oq_run *r) {
+  const uint32_t rank = r->out[0].shape.rank;
+  uint32_t axis;
+
+  if (!oq_axis_normalize(&axis, ((const axis_params *)r->params)->axis, rank))
+    return OQ_E_INTERNAL;
+  return concat_along(r, oq_axis_turned(axis, rank));
 }
 
 /* ---- Split --------------------------------------------------------------- */
@@ -511,7 +525,7 @@ static oq_status split_run(oq_run *r) {
 static const oq_op_def defs[] = {
     {ONE_OUT, .name = "Identity", .since = 1, .last = 27, .min_in = 1,
      .max_in = 1, .flags = OQ_OP_VIEW | OQ_OP_DATA, .texts = OQ_TEXT_MOVE,
-     .infer = oq_infer_same, MOVE_DATA},
+     .layout = OQ_LAST_FOLLOWS, .infer = oq_infer_same, MOVE_DATA},
 
     {DROPOUT, .since = 7, .last = 11, .max_in = 1, OQ_ATTRS(dropout_ratio),
      .flags = OQ_OP_INPLACE},
@@ -544,6 +558,8 @@ static const oq_op_def defs[] = {
      .max_in = OQ_OPS_MANY, .dtypes = OQ_DTM_MOVABLE,
      .texts = OQ_TEXT_IN | OQ_TEXT_OUT, .params_size = sizeof(axis_params),
      OQ_ATTRS(concat_attrs), .infer = concat_infer, .run = concat_run,
+     .run_last = concat_run_last, .layout = OQ_LAST_OWN,
+     .layout_inputs = OQ_OPS_MANY,
      .quant = {.cls = OQ_Q_JOIN,
                .role = {OQ_ROLE_DATA, OQ_ROLE_DATA, OQ_ROLE_DATA,
                         OQ_ROLE_DATA}}},

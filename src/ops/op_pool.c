@@ -248,6 +248,41 @@ static oq_status global_max_run(oq_run *r) {
   return global_run(r, oq_plane_max_f32, oq_plane_max_f64);
 }
 
+/* ---- channels-last ------------------------------------------------------- */
+static bool pool_fits_last(const oq_last_ask *a) {
+  return a->in[0]->dtype == OQ_DT_F32 && (a->n_out < 2 || !a->wanted[1]);
+}
+
+static oq_status max_run_last(oq_run *r) {
+  const oq_shape x = oq_shape_unturned(&r->in[0]->shape);
+  const oq_pooling p = pooling_of(r->params, &x);
+
+  oq_pool_max_last(&p, (size_t)x.dim[1], r->out[0].data, r->in[0]->data);
+  return OQ_OK;
+}
+
+static oq_status mean_run_last(oq_run *r) {
+  const oq_shape x = oq_shape_unturned(&r->in[0]->shape);
+  const oq_pooling p = pooling_of(r->params, &x);
+
+  oq_pool_mean_last(&p, (size_t)x.dim[1], r->out[0].data, r->in[0]->data);
+  return OQ_OK;
+}
+
+static oq_status global_mean_run_last(oq_run *r) {
+  const oq_shape x = oq_shape_unturned(&r->in[0]->shape);
+  const size_t batch = (size_t)x.dim[0], channels = (size_t)x.dim[1];
+
+  if (r->out[0].size == 0) return OQ_OK;
+  oq_plane_mean_last(r->out[0].data, r->in[0]->data, batch,
+                     oq_tensor_count(r->in[0]) / (batch * channels), channels);
+  return OQ_OK;
+}
+
+#define OWN(f)                                                              \
+  .layout = OQ_LAST_OWN, .layout_inputs = 1, .layout_fits = pool_fits_last, \
+  .run_last = (f)
+
 /* ---- table --------------------------------------------------------------- */
 #define ONE_IN .domain = "", .min_in = 1, .max_in = 1, .min_out = 1
 
@@ -255,12 +290,14 @@ static oq_status global_max_run(oq_run *r) {
   ONE_IN, .name = "MaxPool", .dtypes = OQ_DTM_FLOAT | OQ_DTM(I8) | OQ_DTM(U8), \
           .params_size = sizeof(pool_params), .attrs = max_attrs,              \
           .check = pool_check, .infer = pool_infer, .run = max_run,            \
+          OWN(max_run_last),                                                   \
           .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA}}
 
 #define MEAN_ROW                                                       \
   ONE_IN, .name = "AveragePool", .max_out = 1, .dtypes = OQ_DTM_FLOAT, \
           .params_size = sizeof(pool_params), .attrs = mean_attrs,     \
           .check = pool_check, .infer = pool_infer, .run = mean_run,   \
+          OWN(mean_run_last),                                          \
           .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}
 
 #define NORM_ROW                                                     \
@@ -287,7 +324,7 @@ static const oq_op_def defs[] = {
      .run = global_norm_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},
     {GLOBAL_ROW, .name = "GlobalAveragePool", .since = 1, .last = 27,
-     .run = global_mean_run,
+     .run = global_mean_run, OWN(global_mean_run_last),
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}}},
     {GLOBAL_ROW, .name = "GlobalMaxPool", .since = 1, .last = 27,
      .run = global_max_run,

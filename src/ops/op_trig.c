@@ -30,10 +30,11 @@ FUNCTION(cosh)
 FUNCTION(sinh)
 FUNCTION(tan)
 
-#define ROW(op, from, f)                                                \
-  .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 1, \
-  .max_in = 1, .min_out = 1, .max_out = 1, .flags = OQ_OP_INPLACE,      \
-  .dtypes = OQ_DTM_FLOAT, .infer = oq_infer_same, .run = f##_run
+#define ROW(op, from, f)                                                     \
+  .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 1,      \
+  .max_in = 1, .min_out = 1, .max_out = 1, .flags = OQ_OP_INPLACE,           \
+  .layout = OQ_LAST_FOLLOWS, .dtypes = OQ_DTM_FLOAT, .infer = oq_infer_same, \
+  .run = f##_run
 #define MAP .cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA}
 #define RANGE(low, high) MAP, .has_range = true, .lo = (low), .hi = (high)
 #define PI 3.14159265f

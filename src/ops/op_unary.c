@@ -27,26 +27,28 @@ RUN(sqrt, oq_k_sqrt)
 
 #define FLOATS .dtypes = OQ_DTM_FLOAT
 #define NUMBERS .dtypes = OQ_DTM_NUMERIC
-#define ROW(op, from, types, f)                                             \
-  {                                                                         \
-    .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 1,   \
-    .max_in = 1, .min_out = 1, .max_out = 1, .flags = OQ_OP_INPLACE, types, \
-    .infer = oq_infer_same, .run = (f), .quant = {                          \
-      .cls = OQ_Q_MAP,                                                      \
-      .role = {OQ_ROLE_DATA}                                                \
-    }                                                                       \
+#define ROW(op, from, types, f)                                           \
+  {                                                                       \
+    .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 1, \
+    .max_in = 1, .min_out = 1, .max_out = 1, .layout = OQ_LAST_FOLLOWS,   \
+    .flags = OQ_OP_INPLACE, types, .infer = oq_infer_same, .run = (f),    \
+    .quant = {                                                            \
+      .cls = OQ_Q_MAP,                                                    \
+      .role = {OQ_ROLE_DATA}                                              \
+    }                                                                     \
   }
-#define RANGE_ROW(op, from, types, f, low, high)                            \
-  {                                                                         \
-    .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 1,   \
-    .max_in = 1, .min_out = 1, .max_out = 1, .flags = OQ_OP_INPLACE, types, \
-    .infer = oq_infer_same, .run = (f), .quant = {                          \
-      .cls = OQ_Q_MAP,                                                      \
-      .role = {OQ_ROLE_DATA},                                               \
-      .has_range = true,                                                    \
-      .lo = (low),                                                          \
-      .hi = (high)                                                          \
-    }                                                                       \
+#define RANGE_ROW(op, from, types, f, low, high)                          \
+  {                                                                       \
+    .domain = "", .name = (op), .since = (from), .last = 27, .min_in = 1, \
+    .max_in = 1, .min_out = 1, .max_out = 1, .layout = OQ_LAST_FOLLOWS,   \
+    .flags = OQ_OP_INPLACE, types, .infer = oq_infer_same, .run = (f),    \
+    .quant = {                                                            \
+      .cls = OQ_Q_MAP,                                                    \
+      .role = {OQ_ROLE_DATA},                                             \
+      .has_range = true,                                                  \
+      .lo = (low),                                                        \
+      .hi = (high)                                                        \
+    }                                                                     \
   }
 
 static const oq_op_def defs[] = {
@@ -65,6 +67,7 @@ static const oq_op_def defs[] = {
      .min_out = 1,
      .max_out = 1,
      .flags = OQ_OP_INPLACE,
+     .layout = OQ_LAST_FOLLOWS,
      FLOATS,
      .infer = oq_infer_same,
      .run = log_run,

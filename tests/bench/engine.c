@@ -54,9 +54,8 @@ static void print_node(bench *b, const oq_graph *g, oq_value_id v,
   b->last = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
-                          const oq_ctensor *t) {
-  bench *b = user;
+static oq_status see(bench *b, const oq_graph *g, oq_value_id v,
+                     const oq_ctensor *t, bool last) {
   oq_stats_entry *e = NULL;
 
   if (b->profile) {
@@ -66,11 +65,22 @@ static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
   if (g == b->prepared->ir->main && t->dtype == OQ_DT_F32) e = b->entry[v.i];
   if (e == NULL) return OQ_OK;
   if (b->tap == TAP_EXACT)
-    return oq_stats_entry_feed(e, t, b->cx->env.kernels, b->arena);
+    return last ? oq_stats_entry_feed_last(e, t, b->cx->env.kernels, b->arena)
+                : oq_stats_entry_feed(e, t, b->cx->env.kernels, b->arena);
   oq_record *r = &e->record;
   b->cx->env.kernels->minmax_f32(&r->lo, &r->hi, &r->nans, &r->infinities,
                                  t->data, oq_tensor_count(t));
   return OQ_OK;
+}
+
+static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
+                          const oq_ctensor *t) {
+  return see(user, g, v, t, false);
+}
+
+static oq_status on_last(void *user, const oq_graph *g, oq_value_id v,
+                         const oq_ctensor *t) {
+  return see(user, g, v, t, true);
 }
 
 /* ---- set up -------------------------------------------------------------- */
@@ -134,7 +144,7 @@ static oq_status read_input(bench *b, const char *path) {
 
 /* ---- turns --------------------------------------------------------------- */
 static oq_status run(bench *b) {
-  const oq_tap tap = {on_value, b};
+  const oq_tap tap = {on_value, b, on_last};
   const bool tapped = b->profile || b->tap != TAP_NONE;
 
   b->last = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -151,10 +161,9 @@ static oq_status answer(bench *b, const char *line) {
   if (b->profile)
     (void)printf("\n");
   else
-    (void)printf(
-        "%llu %llu\n",
-        (unsigned long long)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu),
-        (unsigned long long)(clock_ns(CLOCK_MONOTONIC) - wall));
+    (void)printf("%llu %llu\n",
+                 (unsigned long long)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu),
+                 (unsigned long long)(clock_ns(CLOCK_MONOTONIC) - wall));
   (void)fflush(stdout);
   return OQ_OK;
 }

@@ -167,7 +167,7 @@ static void taps_see_values_of_bodies(void **state) {
   open_session(&f);
   const oq_ctensor in[] = {yes(&bit), f32s(x, 2)};
   seen s = {.g = f.b.g};
-  const oq_tap tap = {look, &s};
+  const oq_tap tap = {.on_value = look, .user = &s};
   assert_int_equal(oq_session_run(f.s, in, 2, &tap, &f.t.e), OQ_OK);
   assert_int_equal(s.in_graph, 3); /* c, x, y */
   assert_int_equal(s.elsewhere, 1);

@@ -260,7 +260,7 @@ static oq_status see(void *user, const oq_graph *g, oq_value_id v,
 static void a_tap_sees_every_value(void **state) {
   const float x[] = {1, 2, 3};
   seen s = {.stop_at = 16};
-  const oq_tap tap = {see, &s};
+  const oq_tap tap = {.on_value = see, .user = &s};
   fixture f;
 
   (void)state;
