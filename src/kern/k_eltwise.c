@@ -9,17 +9,21 @@
 #include <string.h>
 
 #include "kern/k_math.h"
+#include "kern/k_simd.h"
 
 /* ---- one input: float ---------------------------------------------------- */
-#define UNARY_F32(name, expr)                                                  \
-  static void name##_f32(float *y, const float *x, size_t n, const float *p) { \
-    const float p0 = p[0], p1 = p[1], p2 = p[2];                               \
-    (void)p0, (void)p1, (void)p2;                                              \
-    OQ_IVDEP                                                                   \
-    for (size_t i = 0; i < n; i++) {                                           \
-      const float v = x[i];                                                    \
-      y[i] = (expr);                                                           \
-    }                                                                          \
+#define UNARY_F32(name, expr)                                        \
+  OQ_SIMD_LOOP(name##_f32,                                           \
+               (float *y, const float *x, size_t n, const float *p), \
+               (y, x, n, p)) {                                       \
+    const float p0 = p[0], p1 = p[1];                                \
+    (void)p0;                                                        \
+    (void)p1;                                                        \
+    OQ_IVDEP                                                         \
+    for (size_t i = 0; i < n; i++) {                                 \
+      const float v = x[i];                                          \
+      y[i] = (expr);                                                 \
+    }                                                                \
   }
 #define UNARY_F64(name, expr)                           \
   static double name##_f64(double v, const double *p) { \
@@ -232,38 +236,46 @@ const oq_unary oq_k_not = {.i64 = not_i64};
 
 /* ---- two inputs ---------------------------------------------------------- */
 /* The three shapes of a run that broadcasting leaves; a loop each. */
+#define RUN2_BODY(TY, T, expr)                 \
+  {                                            \
+    if (sa != 0 && sb != 0) {                  \
+      OQ_IVDEP                                 \
+      for (size_t i = 0; i < n; i++) {         \
+        const T p = a[i], q = b[i];            \
+        y[i] = (TY)(expr);                     \
+      }                                        \
+    } else if (sa != 0) {                      \
+      const T q = *b;                          \
+      OQ_IVDEP                                 \
+      for (size_t i = 0; i < n; i++) {         \
+        const T p = a[i];                      \
+        y[i] = (TY)(expr);                     \
+      }                                        \
+    } else if (sb != 0) {                      \
+      const T p = *a;                          \
+      OQ_IVDEP                                 \
+      for (size_t i = 0; i < n; i++) {         \
+        const T q = b[i];                      \
+        y[i] = (TY)(expr);                     \
+      }                                        \
+    } else {                                   \
+      const T p = *a, q = *b;                  \
+      const TY v = (TY)(expr);                 \
+      for (size_t i = 0; i < n; i++) y[i] = v; \
+    }                                          \
+  }
 #define RUN2(TY, T, name, expr)                                         \
   static void name(TY *y, const T *a, size_t sa, const T *b, size_t sb, \
-                   size_t n) {                                          \
-    if (sa != 0 && sb != 0) {                                           \
-      OQ_IVDEP                                                          \
-      for (size_t i = 0; i < n; i++) {                                  \
-        const T p = a[i], q = b[i];                                     \
-        y[i] = (TY)(expr);                                              \
-      }                                                                 \
-    } else if (sa != 0) {                                               \
-      const T q = *b;                                                   \
-      OQ_IVDEP                                                          \
-      for (size_t i = 0; i < n; i++) {                                  \
-        const T p = a[i];                                               \
-        y[i] = (TY)(expr);                                              \
-      }                                                                 \
-    } else if (sb != 0) {                                               \
-      const T p = *a;                                                   \
-      OQ_IVDEP                                                          \
-      for (size_t i = 0; i < n; i++) {                                  \
-        const T q = b[i];                                               \
-        y[i] = (TY)(expr);                                              \
-      }                                                                 \
-    } else {                                                            \
-      const T p = *a, q = *b;                                           \
-      const TY v = (TY)(expr);                                          \
-      for (size_t i = 0; i < n; i++) y[i] = v;                          \
-    }                                                                   \
-  }
+                   size_t n) RUN2_BODY(TY, T, expr)
+#define RUN2_F32(name, expr)                                         \
+  OQ_SIMD_LOOP(name,                                                 \
+               (float *y, const float *a, size_t sa, const float *b, \
+                size_t sb, size_t n),                                \
+               (y, a, sa, b, sb, n))                                 \
+  RUN2_BODY(float, float, expr)
 
 #define ARITH(name, ef, ei, eu)                                      \
-  RUN2(float, float, name##_f32, ef)                                 \
+  RUN2_F32(name##_f32, ef)                                           \
   RUN2(double, double, name##_f64, ef)                               \
   RUN2(int64_t, int64_t, name##_i64, ei)                             \
   RUN2(uint64_t, uint64_t, name##_u64, eu)                           \

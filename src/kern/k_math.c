@@ -3,11 +3,15 @@
 #include "kern/loop.h"
 
 #include "kern/k_math.h"
+#include "kern/k_simd.h"
 
-#define LOOP(name, f)                                          \
-  void oq_k_##name##_f32(float *y, const float *x, size_t n) { \
-    OQ_IVDEP                                                   \
-    for (size_t i = 0; i < n; i++) y[i] = f(x[i]);             \
+#define LOOP(name, f)                                                          \
+  OQ_SIMD_LOOP(name##_loop, (float *y, const float *x, size_t n), (y, x, n)) { \
+    OQ_IVDEP                                                                   \
+    for (size_t i = 0; i < n; i++) y[i] = f(x[i]);                             \
+  }                                                                            \
+  void oq_k_##name##_f32(float *y, const float *x, size_t n) {                 \
+    name##_loop(y, x, n);                                                      \
   }
 
 LOOP(exp, oq_k_exp)

@@ -32,16 +32,26 @@ OQ_INLINE void oq_vf_store_n(float *p, const oq_vf *v, size_t n) {
  * follows the macro.  (Not target_clones: its resolvers run before sanitizers
  * are ready.) */
 #if defined(__x86_64__)
+#if defined(__clang__)
+#define OQ_AVX512 "avx512f,avx512bw,avx512dq,avx512vl"
+#else
+#define OQ_AVX512 "avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"
+#endif
+OQ_INLINE int oq_has_avx512(void) {
+  return __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
 #define OQ_SIMD_LOOP(name, params, args)                                \
   OQ_INLINE void name##_body params;                                    \
-  __attribute__((target("avx512f"))) static void name##_avx512 params { \
+  __attribute__((target(OQ_AVX512))) static void name##_avx512 params { \
     name##_body args;                                                   \
   }                                                                     \
   __attribute__((target("avx2"))) static void name##_avx2 params {      \
     name##_body args;                                                   \
   }                                                                     \
   static void name params {                                             \
-    if (__builtin_cpu_supports("avx512f"))                              \
+    if (oq_has_avx512())                                                \
       name##_avx512 args;                                               \
     else if (__builtin_cpu_supports("avx2"))                            \
       name##_avx2 args;                                                 \

@@ -15,9 +15,6 @@ enum { LANES = 4 };
 typedef float lanes_f32 __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t lanes_i32 __attribute__((vector_size(LANES * sizeof(float))));
 
-/* Counts fit 32 bits per block. */
-#define STAT_BLOCK ((size_t)1 << 20)
-
 typedef struct stats {
   lanes_f32 lo, hi;
   lanes_i32 nans, infs;
@@ -83,13 +80,28 @@ static void minmax_block(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
   add_stats(lo, hi, n_nan, n_inf, &s);
 }
 
+enum { TILE = 8192 };
+
+static void minmax_tile(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
+                        const float *x, size_t n) {
+  const size_t whole = n / OQ_RANGE_STEP * OQ_RANGE_STEP;
+  float range[2];
+
+  if (whole == 0 || !oq_range_x86(range, x, whole)) {
+    minmax_block(lo, hi, n_nan, n_inf, x, n);
+    return;
+  }
+  if (range[0] < *lo) *lo = range[0];
+  if (range[1] > *hi) *hi = range[1];
+  if (whole < n) minmax_block(lo, hi, n_nan, n_inf, x + whole, n - whole);
+}
+
 static void minmax_f32(float *lo, float *hi, uint64_t *n_nan, uint64_t *n_inf,
                        const float *x, size_t n) {
   float l = INFINITY, h = -INFINITY;
 
-  for (size_t i = 0; i < n; i += STAT_BLOCK)
-    minmax_block(&l, &h, n_nan, n_inf, x + i,
-                 n - i < STAT_BLOCK ? n - i : STAT_BLOCK);
+  for (size_t i = 0; i < n; i += TILE)
+    minmax_tile(&l, &h, n_nan, n_inf, x + i, n - i < TILE ? n - i : TILE);
   if (l > h) return; /* nothing finite */
   /* Which zero comes first must not show. */
   l += 0.0f;

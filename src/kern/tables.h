@@ -25,4 +25,9 @@ void oq_gemm_x86_as(bool wide, oq_transpose ta, oq_transpose tb, size_t m,
                     const float *b, size_t ldb, float beta, float *c,
                     size_t ldc);
 
+/* Minimum and maximum of x[0..n), n a multiple of OQ_RANGE_STEP; false where
+ * something is not finite, or this CPU cannot. */
+enum { OQ_RANGE_STEP = 64 };
+bool oq_range_x86(float range[2], const float *x, size_t n);
+
 #endif
