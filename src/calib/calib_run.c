@@ -172,9 +172,9 @@ static oq_status on_last(void *user, const oq_graph *g, oq_value_id v,
                          const oq_ctensor *t) {
   const feeding *f = user;
 
-  if (g != f->job->graph || t->dtype != OQ_DT_F32) return OQ_OK;
+  if (t->dtype != OQ_DT_F32) return OQ_OK;
 
-  oq_stats_entry *e = f->job->entry_of[f->worker][v.i];
+  oq_stats_entry *e = entry_of(f, g, v);
 
   if (!e) return OQ_OK;
   return oq_stats_entry_feed_last(e, t, f->job->env->kernels,

@@ -26,7 +26,7 @@ typedef struct bench {
   oq_ctensor in[MAX_INPUTS];
   uint32_t n_in;
   tap_kind tap;
-  oq_observed seen;
+  oq_stats_core *stats;
   oq_stats_entry **entry; /* by value id; NULL: not observed */
   oq_arena *arena;
   bool profile;
@@ -85,38 +85,32 @@ static oq_status on_last(void *user, const oq_graph *g, oq_value_id v,
 
 /* ---- set up -------------------------------------------------------------- */
 static oq_status observe(bench *b) {
-  const oq_graph *g = b->prepared->ir->main;
+  oq_graph *g = b->prepared->ir->main;
   oq_context *cx = b->cx;
+  oq_observed seen;
 
-  OQ_TRY(oq_calib_observed(&b->seen, g, b->arena, &cx->env));
+  OQ_TRY(oq_calib_observed(&seen, g, b->arena, &cx->env));
+  OQ_TRY(oq_stats_core_create(&b->stats, seen.keys, seen.axes, seen.n, "", "",
+                              false, &cx->alloc));
   b->entry = OQ_NEW_N(b->arena, oq_stats_entry *, g->n_values);
   if (b->entry == NULL) return OQ_E_MEMORY;
-  for (uint32_t i = 0; i < b->seen.n; i++) {
-    oq_stats_entry *e = OQ_NEW_N(b->arena, oq_stats_entry, 1);
-    if (e == NULL) return OQ_E_MEMORY;
-    oq_record_init(&e->record);
-    e->channels.axis = b->seen.axes[i];
-    b->entry[b->seen.values[i].i] = e;
-  }
+  for (uint32_t v = 0; v < g->n_values; v++)
+    b->entry[v] = oq_stats_find(b->stats, oq_value_text(g, (oq_value_id){v}));
   return OQ_OK;
 }
 
 static oq_status make_plan(bench *b) {
   const oq_graph *g = b->prepared->ir->main;
+  oq_value_id *need = OQ_NEW_N(b->arena, oq_value_id, g->n_values);
   oq_plan_options opt = {.untapped = b->tap == TAP_NONE,
+                         .need = need,
                          .feed_types = b->prepared->feed_types};
 
-  if (b->tap != TAP_NONE) {
-    OQ_TRY(observe(b));
-    opt.need = b->seen.values;
-    opt.n_need = 0;
-    oq_value_id *need = OQ_NEW_N(b->arena, oq_value_id, b->seen.n);
-    if (need == NULL) return OQ_E_MEMORY;
-    for (uint32_t i = 0; i < b->seen.n; i++)
-      if (oq_graph_value(g, b->seen.values[i])->kind == OQ_VALUE_RESULT)
-        need[opt.n_need++] = b->seen.values[i];
-    opt.need = need;
-  }
+  if (need == NULL) return OQ_E_MEMORY;
+  if (b->tap != TAP_NONE) OQ_TRY(observe(b));
+  for (uint32_t v = 0; b->tap != TAP_NONE && v < g->n_values; v++)
+    if (b->entry[v] != NULL && g->values[v].kind == OQ_VALUE_RESULT)
+      need[opt.n_need++] = (oq_value_id){v};
   OQ_TRY(oq_plan_create(&b->plan, g, &opt, &b->cx->env));
   return oq_session_create(&b->session, b->plan, &b->cx->env);
 }
