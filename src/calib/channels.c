@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "calib/calib.h"
+#include "kern/k_last.h"
 #include "kern/k_moments.h"
 
 /* Larger magnitudes are cut: 2^26 samples of them still fit. */
@@ -28,25 +29,43 @@ static bool ready(oq_channels *c, uint32_t n, oq_arena *a) {
   return true;
 }
 
-/* `axis` of t as it lies in memory. */
-static oq_status feed_along(oq_channels *c, const oq_ctensor *t, uint32_t axis,
-                            oq_arena *a) {
-  size_t outer = 1, inner = 1;
+typedef struct sizes {
+  size_t outer, n, inner;
+} sizes;
 
-  for (uint32_t i = 0; i < t->shape.rank; i++) {
-    if (i < axis) outer *= (size_t)t->shape.dim[i];
-    if (i > axis) inner *= (size_t)t->shape.dim[i];
+/* Of the shape that ONNX knows; false, and the record broken, where it is not
+ * what came before. */
+static bool sizes_of(sizes *z, oq_channels *c, const oq_shape *s) {
+  const uint32_t axis = (uint32_t)c->axis;
+
+  if (axis >= s->rank || s->dim[axis] > UINT32_MAX ||
+      (c->n > 0 && s->dim[axis] != (int64_t)c->n)) {
+    c->broken = true;
+    return false;
   }
-  const uint32_t n = (uint32_t)t->shape.dim[axis];
-  if (!ready(c, n, a)) return OQ_E_MEMORY;
-  if (outer * inner == 0) return OQ_OK;
+  *z = (sizes){1, (size_t)s->dim[axis], 1};
+  for (uint32_t i = 0; i < s->rank; i++) {
+    if (i < axis) z->outer *= (size_t)s->dim[i];
+    if (i > axis) z->inner *= (size_t)s->dim[i];
+  }
+  return true;
+}
+
+typedef void (*moments_fn)(double *, double *, const float *, size_t, size_t,
+                           size_t);
+
+static oq_status feed(oq_channels *c, const float *x, const sizes *z,
+                      moments_fn moments, oq_arena *a) {
+  const double count = (double)(z->outer * z->inner);
+
+  if (!ready(c, (uint32_t)z->n, a)) return OQ_E_MEMORY;
+  if (z->outer * z->inner == 0) return OQ_OK;
   const oq_mark mark = oq_arena_mark(a);
-  double *sum = OQ_NEW_N(a, double, n), *square = OQ_NEW_N(a, double, n);
+  double *sum = OQ_NEW_N(a, double, z->n), *square = OQ_NEW_N(a, double, z->n);
 
   if (!sum || !square) return OQ_E_MEMORY;
-  oq_k_moments(sum, square, t->data, outer, n, inner);
-  const double count = (double)(outer * inner);
-  for (uint32_t k = 0; k < n; k++)
+  moments(sum, square, x, z->outer, z->n, z->inner);
+  for (size_t k = 0; k < z->n; k++)
     if (!add(&c->mean[k], fixed(sum[k] / count, OQ_MEAN_BITS)) ||
         !add(&c->square[k], fixed(square[k] / count, OQ_SQUARE_BITS)))
       c->broken = true;
@@ -55,29 +74,44 @@ static oq_status feed_along(oq_channels *c, const oq_ctensor *t, uint32_t axis,
   return OQ_OK;
 }
 
-static bool has_axis(oq_channels *c, const oq_ctensor *t, uint32_t axis) {
-  if (axis < t->shape.rank && t->shape.dim[axis] <= UINT32_MAX &&
-      (c->n == 0 || t->shape.dim[axis] == (int64_t)c->n))
-    return true;
-  c->broken = true;
-  return false;
+/* An axis that is the last one already is summed place by place, too. */
+static oq_status feed_dense(oq_channels *c, const float *x, const sizes *z,
+                            oq_arena *a) {
+  const sizes turned = {1, z->n, z->outer};
+
+  if (z->inner == 1) return feed(c, x, &turned, oq_k_moments_last, a);
+  return feed(c, x, z, oq_k_moments, a);
 }
 
 oq_status oq_channels_feed(oq_channels *c, const oq_ctensor *t, oq_arena *a) {
-  if (c->axis < 0 || c->broken || !has_axis(c, t, (uint32_t)c->axis))
-    return OQ_OK;
-  return feed_along(c, t, (uint32_t)c->axis, a);
+  sizes z;
+
+  if (c->axis < 0 || c->broken || !sizes_of(&z, c, &t->shape)) return OQ_OK;
+  return feed_dense(c, t->data, &z, a);
 }
 
+/* Along other axes than that of the channels the order would show: the value is
+ * turned back. */
 oq_status oq_channels_feed_last(oq_channels *c, const oq_ctensor *t,
                                 oq_arena *a) {
-  if (c->axis < 0 || c->broken) return OQ_OK;
-  if ((uint32_t)c->axis >= t->shape.rank) {
-    c->broken = true;
-    return OQ_OK;
-  }
-  const uint32_t axis = oq_axis_turned((uint32_t)c->axis, t->shape.rank);
-  return has_axis(c, t, axis) ? feed_along(c, t, axis, a) : OQ_OK;
+  const oq_shape s = oq_shape_unturned(&t->shape);
+  sizes z;
+
+  if (c->axis < 0 || c->broken || !sizes_of(&z, c, &s)) return OQ_OK;
+  if (c->axis == 1 && z.inner > 1)
+    return feed(c, t->data, &z, oq_k_moments_last, a);
+  if (!ready(c, (uint32_t)z.n, a)) return OQ_E_MEMORY;
+  const oq_mark mark = oq_arena_mark(a);
+  float *x = OQ_NEW_N(a, float, oq_tensor_count(t));
+
+  if (!x) return OQ_E_MEMORY;
+  const size_t batch = (size_t)s.dim[0], channels = (size_t)s.dim[1];
+  const size_t places =
+      batch * channels == 0 ? 0 : oq_tensor_count(t) / (batch * channels);
+  oq_last_transpose(x, t->data, batch, places, channels, sizeof *x);
+  const oq_status st = feed_dense(c, x, &z, a);
+  oq_arena_rewind(a, mark);
+  return st;
 }
 
 oq_status oq_channels_merge(oq_channels *into, const oq_channels *from,
