@@ -1,4 +1,5 @@
 /* ir/walk.c - uses, order, captures: facts that follow from the graph. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/vec.h"
@@ -216,6 +217,27 @@ static uint32_t waits_for(const sorter *s, uint32_t node) {
   return OQ_NONE;
 }
 
+enum { CYCLE_TEXT = 320, CYCLE_NAMES = 6 };
+
+/* " through 'b', 'c' and 5 more": the other nodes of a cycle, each before the
+ * one that needs it. */
+static void name_cycle(char *out, const sorter *s, uint32_t start) {
+  uint32_t n = 0;
+  size_t at = 0;
+
+  out[0] = '\0';
+  for (uint32_t i = waits_for(s, start); i != start && i != OQ_NONE;
+       i = waits_for(s, i), n++) {
+    if (n >= CYCLE_NAMES || at >= CYCLE_TEXT) continue;
+    const int more = snprintf(out + at, CYCLE_TEXT - at, "%s'%.40s'",
+                              n == 0 ? " through " : ", ",
+                              oq_node_text(s->g, (oq_node_id){i}));
+    at += more > 0 ? (size_t)more : 0;
+  }
+  if (n > CYCLE_NAMES && at < CYCLE_TEXT)
+    (void)snprintf(out + at, CYCLE_TEXT - at, " and %u more", n - CYCLE_NAMES);
+}
+
 /* What is left waits for what is left, so going back from any of it must come
  * round: after n steps we stand on a cycle. */
 static oq_status fail_cycle(const sorter *s, oq_diags *d) {
@@ -232,12 +254,14 @@ static oq_status fail_cycle(const sorter *s, oq_diags *d) {
        i = waits_for(s, i)) {
     if (i < lowest) lowest = i;
   }
+  char through[CYCLE_TEXT];
+  name_cycle(through, s, lowest);
   oq_where w = oq_node_where(s->g, (oq_node_id){lowest});
   w.hint =
       "a value must not depend on itself; state is passed through Loop, "
       "Scan or through outputs and inputs of the model";
   return oq_fail(d, OQ_E_MODEL, "model.cycle", &w,
-                 "%s '%s' depends on its own result", w.op, w.node);
+                 "%s '%s' depends on its own result%s", w.op, w.node, through);
 }
 
 oq_status oq_walk_order(const oq_node_id **out, uint32_t *n, const oq_graph *g,

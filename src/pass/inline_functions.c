@@ -268,13 +268,29 @@ static oq_status refuse(const inliner *x, const oq_graph *g, oq_node_id id,
                  w.node, w.op, what);
 }
 
+/* "calls itself through 'G'": `up` is what calls, up to the first call of f. */
+static oq_status refuse_recursion(const inliner *x, const oq_graph *g,
+                                  oq_node_id id, const oq_function *f,
+                                  const chain *up) {
+  const oq_names *const names = x->m->names;
+  char what[256] = "calls itself";
+  size_t at = strlen(what);
+
+  for (const chain *c = up; c->f != f && at < sizeof what; c = c->up) {
+    const int n = snprintf(what + at, sizeof what - at, "%s'%.40s'",
+                           c == up ? " through " : ", ",
+                           oq_names_text(names, c->f->name));
+    at += n > 0 ? (size_t)n : 0;
+  }
+  return refuse(x, g, id, OQ_E_MODEL, "function.recursion", what);
+}
+
 static oq_status check_call(const inliner *x, const oq_graph *g, oq_node_id id,
                             const oq_function *f, const chain *up) {
   const oq_node *n = oq_graph_node(g, id);
 
   for (const chain *c = up; c != NULL; c = c->up)
-    if (c->f == f)
-      return refuse(x, g, id, OQ_E_MODEL, "function.recursion", "calls itself");
+    if (c->f == f) return refuse_recursion(x, g, id, f, up);
   if (up != NULL && up->depth >= MAX_DEPTH)
     return refuse(x, g, id, OQ_E_LIMIT, "function.depth",
                   "is called through more than 100 others");

@@ -238,6 +238,68 @@ static void recursion_is_refused(void **state) {
   load(&m);
   assert_int_equal(inlines(&m), OQ_E_MODEL);
   assert_string_equal(test_env_last(&m.t), "function.recursion");
+  const oq_diag *d = oq_diags_at(m.t.diags, oq_diags_count(m.t.diags) - 1);
+  assert_non_null(strstr(d->text, "function 'F' calls itself through 'G'"));
+  close_model(&m);
+}
+
+/* Two of one name: the call says which; a default holds where the call is
+ * silent, also two levels down. */
+static void overloads_are_told_apart(void **state) {
+  static const char *const overload[] = {"", "steep"};
+  model m;
+  pb f, n;
+
+  (void)state;
+  open_model(&m);
+  for (int i = 0; i < 2; i++) {
+    f = function_of("Leaky", 17);
+    n = node_of("", "LeakyRelu", "a", "b");
+    put_alpha(&n, 5, 0, "alpha");
+    put_message(&f, 7, &n);
+    put_alpha(&f, 11, i == 0 ? 0.25f : 0.75f, NULL);
+    pb_text(&f, 13, overload[i]);
+    put_message(&m.bytes, 25, &f);
+  }
+  f = function_of("Outer", 17);
+  put_opset(&f, 9, "my", 1);
+  n = node_of("my", "Leaky", "a", "b");
+  pb_text(&n, 8, "steep");
+  put_message(&f, 7, &n);
+  put_message(&m.bytes, 25, &f);
+  put_node(&m.graph, 1, "my", "Leaky", "x", "u");
+  put_node(&m.graph, 1, "my", "Outer", "u", "y");
+  load(&m);
+  assert_int_equal(inlines(&m), OQ_OK);
+  assert_true(alpha_of(m.ir->main, 0) == 0.25f);
+  assert_true(alpha_of(m.ir->main, 1) == 0.75f);
+  assert_int_equal(count_op(m.ir->main, "Leaky"), 0);
+  close_model(&m);
+}
+
+/* Nodes may stand in any order, in functions too. */
+static void order_does_not_matter(void **state) {
+  const oq_node_id *order;
+  uint32_t count;
+  model m;
+  pb f;
+
+  (void)state;
+  open_model(&m);
+  f = function_of("F", 17);
+  put_node(&f, 7, "", "Neg", "t", "b");
+  put_node(&f, 7, "", "Abs", "a", "t");
+  put_message(&m.bytes, 25, &f);
+  put_node(&m.graph, 1, "", "Exp", "u", "y");
+  put_node(&m.graph, 1, "my", "F", "x", "u");
+  load(&m);
+  assert_int_equal(inlines(&m), OQ_OK);
+  assert_int_equal(
+      oq_walk_order(&order, &count, m.ir->main, m.t.scratch, m.t.diags), OQ_OK);
+  assert_int_equal(count, 3);
+  assert_string_equal(oq_node_op(m.ir->main, order[0]), "Abs");
+  assert_string_equal(oq_node_op(m.ir->main, order[1]), "Neg");
+  assert_string_equal(oq_node_op(m.ir->main, order[2]), "Exp");
   close_model(&m);
 }
 
@@ -354,6 +416,8 @@ int main(void) {
       cmocka_unit_test(calls_become_what_they_call),
       cmocka_unit_test(known_operators_win),
       cmocka_unit_test(recursion_is_refused),
+      cmocka_unit_test(overloads_are_told_apart),
+      cmocka_unit_test(order_does_not_matter),
       cmocka_unit_test(depth_has_a_limit),
       cmocka_unit_test(expansion_has_a_limit),
       cmocka_unit_test(arity_is_checked),

@@ -111,7 +111,7 @@ static void uses_are_complete(void **state) {
   world_close(&w);
 }
 
-static void expect_cycle(world *w, const char *node_on_it) {
+static void expect_cycle(world *w, const char *node_on_it, const char *others) {
   const oq_node_id *order = NULL;
   uint32_t n = 0;
 
@@ -121,6 +121,10 @@ static void expect_cycle(world *w, const char *node_on_it) {
   assert_string_equal(test_env_last(&w->t), "model.cycle");
   const oq_diag *d = oq_diags_at(w->t.diags, oq_diags_count(w->t.diags) - 1);
   assert_string_equal(d->node, node_on_it);
+  if (others != NULL)
+    assert_non_null(strstr(d->text, others));
+  else
+    assert_null(strstr(d->text, "through"));
   assert_null(order);
 }
 
@@ -135,12 +139,12 @@ static void cycles_are_named(void **state) {
   (void)node(&w, w.g, "C", "b e", "c"); /* C D E: the cycle */
   (void)node(&w, w.g, "D", "c", "d");
   (void)node(&w, w.g, "E", "d", "e");
-  expect_cycle(&w, "c");
+  expect_cycle(&w, "c", "result through 'e', 'd'");
   world_close(&w);
 
   assert_true(world_open(&w, NULL));
   (void)node(&w, w.g, "A", "a", "a"); /* of itself */
-  expect_cycle(&w, "a");
+  expect_cycle(&w, "a", NULL);
   world_close(&w);
 
   assert_true(world_open(&w, NULL)); /* through a body */
@@ -148,7 +152,7 @@ static void cycles_are_named(void **state) {
   (void)add(&w, w.g, OQ_VALUE_RESULT, "later");
   build_nest(&w, "later");
   (void)node(&w, w.g, "Neg", "y", "later");
-  expect_cycle(&w, "y");
+  expect_cycle(&w, "y", "through 'later'");
   world_close(&w);
 }
 
