@@ -375,9 +375,14 @@ static oq_dim loop_length(const oq_infer *x, const around *a) {
   return d;
 }
 
-/* The number of the turn and the condition. */
+/* The number of the turn and the condition, which is true in every turn. */
 static oq_status loop_scalars(around *a) {
   static const oq_dtype t[] = {OQ_DT_I64, OQ_DT_BOOL};
+  static const bool yes = true;
+  static const oq_ctensor turns = {
+      .dtype = OQ_DT_BOOL, .size = sizeof yes, .data = &yes};
+  const oq_graph *const body = a->body;
+  const oq_type *said;
 
   for (uint32_t i = 0; i < 2; i++) {
     oq_type *y;
@@ -385,6 +390,10 @@ static oq_status loop_scalars(around *a) {
     *y = (oq_type){.kind = OQ_TYPE_TENSOR, .dtype = t[i]};
     a->in[i] = y;
   }
+  said = oq_graph_value(body, body->inputs[1])->type;
+  if (said == NULL || said->kind != OQ_TYPE_TENSOR || !said->has_rank ||
+      said->rank == 0)
+    a->fed[1] = &turns;
   return OQ_OK;
 }
 
