@@ -253,7 +253,8 @@ static void fill(const case_input *in, void *to, uint64_t seed) {
     else if (in->dtype == OQ_DT_I64)
       ((int64_t *)to)[i] = (int64_t)floor(v);
     else
-      ((bool *)to)[i] = oq_rng_uniform(seed, i) < 0.5;
+      ((bool *)to)[i] =
+          in->lo + (in->hi - in->lo) * oq_rng_uniform(seed, i + 7) >= 0.5;
   }
 }
 

@@ -23,8 +23,25 @@ void read_back_open(read_back *r, const void *bytes, size_t size) {
   if (s != OQ_OK) test_env_show(&r->env);
   assert_int_equal(s, OQ_OK);
   assert_int_equal(oq_ops_bind(r->ir, &r->env.e), OQ_OK);
+  assert_int_equal(
+      oq_walk_scopes(&r->scope, &r->n_scopes, r->ir->main, r->ir->arena),
+      OQ_OK);
+  r->all_uses = OQ_NEW_N(r->ir->arena, oq_uses, r->n_scopes);
+  assert_non_null(r->all_uses);
+  for (uint32_t i = 0; i < r->n_scopes; i++)
+    assert_int_equal(
+        oq_walk_uses(&r->all_uses[i], r->scope[i].graph, r->ir->arena), OQ_OK);
   r->g = r->ir->main;
-  assert_int_equal(oq_walk_uses(&r->uses, r->g, r->ir->arena), OQ_OK);
+  r->uses = r->all_uses[0];
+}
+
+/* The same, looking at another of its graphs. */
+static read_back inside(const read_back *r, uint32_t i) {
+  read_back at = *r;
+
+  at.g = r->scope[i].graph;
+  at.uses = r->all_uses[i];
+  return at;
 }
 
 void read_back_close(read_back *r) {
@@ -49,9 +66,9 @@ static oq_ctensor constant(const read_back *r, oq_value_id v) {
   oq_ctensor t = {0};
 
   assert_true(oq_value_ok(v));
-  assert_int_equal(r->g->values[v.i].kind, OQ_VALUE_CONST);
-  assert_int_equal(oq_const_view(&t, r->g->values[v.i].konst, r->env.e.scratch,
-                                 r->env.e.diags),
+  const oq_const *const c = oq_graph_const(r->g, v);
+  assert_non_null(c);
+  assert_int_equal(oq_const_view(&t, c, r->env.e.scratch, r->env.e.diags),
                    OQ_OK);
   return t;
 }
@@ -90,7 +107,7 @@ static const oq_node *find_node(const read_back *r, const char *name) {
 }
 
 /* Only clamps may go; every other node keeps its name and operator. */
-void check_names(const read_back *prepared, const read_back *after) {
+static void names_in(const read_back *prepared, const read_back *after) {
   for (uint32_t i = 0; i < after->g->n_nodes; i++) {
     const char *const name = name_of(after, &after->g->nodes[i]);
 
@@ -108,6 +125,15 @@ void check_names(const read_back *prepared, const read_back *after) {
     if (now == NULL) print_error("node %s is gone\n", name);
     assert_non_null(now);
     assert_true(is_op(after, now, oq_names_text(prepared->ir->names, n->op)));
+  }
+}
+
+void check_names(const read_back *prepared, const read_back *after) {
+  assert_int_equal(prepared->n_scopes, after->n_scopes);
+  for (uint32_t i = 0; i < after->n_scopes; i++) {
+    const read_back a = inside(prepared, i), b = inside(after, i);
+
+    names_in(&a, &b);
   }
 }
 
@@ -184,12 +210,20 @@ static void check_q(const read_back *r, const oq_node *q) {
   assert_true(is_op(r, oq_graph_node(r->g, use.node), "DequantizeLinear"));
 }
 
-void check_linears(const read_back *r) {
+static void linears_in(const read_back *r) {
   for (uint32_t i = 0; i < r->g->n_nodes; i++) {
     const oq_node *const n = &r->g->nodes[i];
 
     if (is_op(r, n, "QuantizeLinear")) check_q(r, n);
     if (is_op(r, n, "DequantizeLinear")) check_dq(r, n);
+  }
+}
+
+void check_linears(const read_back *r) {
+  for (uint32_t i = 0; i < r->n_scopes; i++) {
+    const read_back at = inside(r, i);
+
+    linears_in(&at);
   }
 }
 
@@ -220,14 +254,14 @@ static const oq_node *dq_before(const read_back *r, const oq_node *n,
 }
 
 static bool is_int32(const read_back *r, const oq_node *dq) {
-  const oq_value *const v = dq ? oq_graph_value(r->g, dq->in[0]) : NULL;
+  const oq_const *const c = dq ? oq_graph_const(r->g, dq->in[0]) : NULL;
 
-  return v && v->kind == OQ_VALUE_CONST && v->konst->type->dtype == OQ_DT_I32;
+  return c && c->type->dtype == OQ_DT_I32;
 }
 
 /* The scale of an int32 bias is that of the data times that of the weight, but
  * before a layer whose weight is float. */
-void check_biases(const read_back *r) {
+static void biases_in(const read_back *r) {
   for (uint32_t i = 0; i < r->g->n_nodes; i++) {
     const oq_node *const n = &r->g->nodes[i];
     const bool add = is_op(r, n, "Add");
@@ -247,53 +281,99 @@ void check_biases(const read_back *r) {
   }
 }
 
-/* ---- size -------------------------------------------------------------- */
-static oq_value_id find_value(const read_back *r, const char *name) {
-  oq_name id;
+void check_biases(const read_back *r) {
+  for (uint32_t i = 0; i < r->n_scopes; i++) {
+    const read_back at = inside(r, i);
 
-  if (!oq_names_find(r->ir->names, &id, name, strlen(name)))
-    return (oq_value_id){OQ_NONE};
-  return oq_graph_find_value(r->g, id);
+    biases_in(&at);
+  }
 }
 
-static size_t elements(const read_back *r, uint32_t v) {
+/* ---- size -------------------------------------------------------------- */
+static size_t elements(const oq_const *c) {
   oq_shape s;
   size_t n = 0;
 
-  assert_true(oq_type_shape(&s, r->g->values[v].konst->type));
+  assert_true(oq_type_shape(&s, c->type));
   assert_int_equal(oq_shape_count(&n, &s), OQ_OK);
   return n;
 }
 
-/* Per quantized weight a quarter of its bytes, 12 bytes per channel for scales,
- * zero points and biases that were not there, 200 bytes per new node; the rest
- * as it was. */
-void check_size(const read_back *prepared, const read_back *after) {
-  size_t gone = 0, codes = 0, biases = 0, channels = 0, nodes = 0;
+/* Elements of the constants of a graph that are not in the other model. */
+static size_t gone_from(const read_back *prepared, const read_back *after) {
+  size_t n = 0;
 
   for (uint32_t v = 0; v < prepared->g->n_values; v++) {
-    if (prepared->g->values[v].kind != OQ_VALUE_CONST) continue;
+    const oq_value *const value = &prepared->g->values[v];
     const char *const name = oq_value_text(prepared->g, (oq_value_id){v});
-    if (!oq_value_ok(find_value(after, name))) gone += elements(prepared, v);
+    oq_name id;
+
+    if (value->kind != OQ_VALUE_CONST) continue;
+    if (!oq_names_find(after->ir->names, &id, name, strlen(name)) ||
+        !oq_value_ok(oq_graph_find_value(after->g, id)))
+      n += elements(value->konst);
   }
+  return n;
+}
+
+typedef struct sizes {
+  size_t codes, biases, channels;
+  size_t nodes;               /* bytes of new ones */
+  const oq_const *seen[1024]; /* codes that are counted */
+  uint32_t n_seen;
+} sizes;
+
+static bool is_new(sizes *t, const oq_const *c) {
+  for (uint32_t i = 0; i < t->n_seen; i++)
+    if (t->seen[i] == c) return false;
+  assert_true(t->n_seen < 1024);
+  t->seen[t->n_seen++] = c;
+  return true;
+}
+
+static void count_node(sizes *t, const read_back *after, const oq_node *n) {
+  const size_t length = strlen(name_of(after, n));
+
+  t->nodes += 200 + (length > 40 ? 4 * (length - 40) : 0);
+}
+
+static void count_added(sizes *t, const read_back *after) {
   for (uint32_t i = 0; i < after->g->n_nodes; i++) {
     const oq_node *const n = &after->g->nodes[i];
+    const oq_const *const codes =
+        n->n_in > 1 ? oq_graph_const(after->g, n->in[0]) : NULL;
 
-    if (is_op(after, n, "QuantizeLinear")) nodes++;
+    if (is_op(after, n, "QuantizeLinear")) count_node(t, after, n);
     if (!is_op(after, n, "DequantizeLinear")) continue;
-    nodes++;
-    if (producer(after, n->in[0]) != NULL) continue;
+    count_node(t, after, n);
+    if (codes == NULL || !is_new(t, codes)) continue;
     if (is_int32(after, n)) {
-      biases += elements(after, n->in[0].i);
+      t->biases += elements(codes);
     } else {
-      codes += elements(after, n->in[0].i);
-      channels += elements(after, n->in[1].i);
+      t->codes += elements(codes);
+      t->channels += elements(oq_graph_const(after->g, n->in[1]));
     }
   }
-  const size_t were = gone > codes ? gone - codes : 0; /* biases */
-  const size_t limit = prepared->size - 4 * gone + codes +
-                       4 * (biases < were ? biases : were) + 12 * channels +
-                       200 * nodes;
+}
+
+/* Per quantized weight a quarter of its bytes, 12 bytes per channel for scales,
+ * zero points and biases that were not there, 200 bytes per new node, or more
+ * where it has a long name; the rest as it was. */
+void check_size(const read_back *prepared, const read_back *after) {
+  static sizes t;
+  size_t gone = 0;
+
+  memset(&t, 0, sizeof t);
+  for (uint32_t i = 0; i < after->n_scopes; i++) {
+    const read_back a = inside(prepared, i), b = inside(after, i);
+
+    gone += gone_from(&a, &b);
+    count_added(&t, &b);
+  }
+  const size_t were = gone > t.codes ? gone - t.codes : 0; /* biases */
+  const size_t limit = prepared->size - 4 * gone + t.codes +
+                       4 * (t.biases < were ? t.biases : were) +
+                       12 * t.channels + t.nodes;
   if (after->size > limit)
     print_error("%zu bytes, expected at most %zu\n", after->size, limit);
   assert_true(after->size <= limit);
@@ -318,8 +398,7 @@ typedef struct content {
   uint32_t n_tensors, n_ops;
 } content;
 
-static void contents(content *c, const read_back *r) {
-  c->n_tensors = c->n_ops = 0;
+static void add_contents(content *c, const read_back *r) {
   for (uint32_t v = 0; v < r->g->n_values; v++)
     if (r->g->values[v].kind == OQ_VALUE_CONST) {
       assert_true(c->n_tensors < 512);
@@ -328,6 +407,15 @@ static void contents(content *c, const read_back *r) {
   for (uint32_t i = 0; i < r->g->n_nodes; i++) {
     assert_true(c->n_ops < 512);
     c->op[c->n_ops++] = oq_node_op(r->g, (oq_node_id){i});
+  }
+}
+
+static void contents(content *c, const read_back *r) {
+  c->n_tensors = c->n_ops = 0;
+  for (uint32_t i = 0; i < r->n_scopes; i++) {
+    const read_back at = inside(r, i);
+
+    add_contents(c, &at);
   }
   qsort(c->tensor, c->n_tensors, sizeof c->tensor[0], by_payload);
   qsort(c->op, c->n_ops, sizeof c->op[0], by_text);

@@ -9,8 +9,11 @@
 typedef struct read_back {
   test_env env;
   oq_model_ir *ir;
-  oq_graph *g;
+  oq_graph *g; /* the main one ... */
   oq_uses uses;
+  const oq_scope *scope; /* ... and all */
+  oq_uses *all_uses;
+  uint32_t n_scopes;
   size_t size; /* of the bytes */
 } read_back;
 

@@ -58,8 +58,11 @@ def check_census(found, plan, want):
 
 
 def check_names(model):
-    names = [n.name for n in model.graph.node if n.name]
-    return [] if len(names) == len(set(names)) else ["a node name is not unique"]
+    for g in common.graphs_of(model.graph):
+        names = [n.name for n in g.node if n.name]
+        if len(names) != len(set(names)):
+            return ["a node name is not unique"]
+    return []
 
 
 def run(s, feeds):

@@ -33,11 +33,25 @@ def session(path, level, save_to=None):
                                 providers=["CPUExecutionProvider"])
 
 
+def graphs_of(graph):
+    """The graph and all bodies in it."""
+    yield graph
+    for n in graph.node:
+        for a in n.attribute:
+            for g in [a.g] if a.HasField("g") else a.graphs:
+                yield from graphs_of(g)
+
+
+def nodes_of(model):
+    return [n for g in graphs_of(model.graph) for n in g.node]
+
+
 def bytes_of(model):
     """Names of the values of 8 bits."""
     small = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
-    found = {t.name for t in model.graph.initializer if t.data_type in small}
-    for n in model.graph.node:
+    found = {t.name for g in graphs_of(model.graph) for t in g.initializer
+             if t.data_type in small}
+    for n in nodes_of(model):
         made = (n.op_type == "QuantizeLinear" or
                 n.op_type.startswith("QLinear") or
                 n.op_type == "QGemm" and len(n.input) > 7 and n.input[7] or
@@ -56,7 +70,7 @@ def census(path):
     os.remove(saved)
     small = bytes_of(model)
     found = collections.Counter()
-    for n in model.graph.node:
+    for n in nodes_of(model):
         found[n.op_type] += 1
         if n.input and n.input[0] in small:
             found["uint8:" + n.op_type] += 1

@@ -250,13 +250,18 @@ static void insert_identities(oq_graph *g) {
 
 static void check_changed(const char *name, const made *like,
                           void (*change)(oq_graph *g)) {
+  const oq_scope *scope;
+  uint32_t n_scopes;
   test_case c;
   read_back a, b;
   made m;
   size_t n;
 
   case_open(&c, folder, name);
-  change(c.model.b.ir->main);
+  oq_arena *const a_model = c.model.b.ir->arena;
+  assert_int_equal(
+      oq_walk_scopes(&scope, &n_scopes, c.model.b.ir->main, a_model), OQ_OK);
+  for (uint32_t i = 0; i < n_scopes; i++) change(scope[i].graph);
   void *const p = case_bytes(&c, &n);
   must(make(&m, &c, p, n, 1, 1), &m);
   read_back_open(&a, like->bytes.p, like->bytes.n);
@@ -283,6 +288,11 @@ static void check_refused(const test_case *c, const void *p, size_t n) {
   unmake(&m);
 }
 
+static void check_gone(const oq_graph *g, const char *name) {
+  for (uint32_t i = 0; i < g->n_nodes; i++)
+    assert_string_not_equal(oq_node_text(g, (oq_node_id){i}), name);
+}
+
 static void check_graphs(const test_case *c, const void *p, size_t n,
                          const made *m) {
   read_back before, prepared, after;
@@ -296,9 +306,8 @@ static void check_graphs(const test_case *c, const void *p, size_t n,
   check_biases(&after);
   check_size(&prepared, &after);
   for (const case_line *l = NULL; (l = case_next(c, "gone", l)) != NULL;)
-    for (uint32_t i = 0; i < after.g->n_nodes; i++)
-      assert_string_not_equal(oq_node_text(after.g, (oq_node_id){i}),
-                              l->word[1]);
+    for (uint32_t i = 0; i < after.n_scopes; i++)
+      check_gone(after.scope[i].graph, l->word[1]);
   read_back_close(&before);
   read_back_close(&prepared);
   read_back_close(&after);
