@@ -334,7 +334,7 @@ static bool is_new(sizes *t, const oq_const *c) {
 static void count_node(sizes *t, const read_back *after, const oq_node *n) {
   const size_t length = strlen(name_of(after, n));
 
-  t->nodes += 200 + (length > 40 ? 4 * (length - 40) : 0);
+  t->nodes += 200 + (length > 40 ? 8 * (length - 40) : 0);
 }
 
 static void count_added(sizes *t, const read_back *after) {

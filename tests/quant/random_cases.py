@@ -1,5 +1,5 @@
 """Random graphs as cases for quant_cases: layers, what is between them, values
-with several readers, exclusions.
+with several readers, exclusions, bodies of If and Loop.
 
     random_cases.py FOLDER COUNT [FIRST]
 
@@ -12,24 +12,41 @@ import random
 import sys
 
 
+def sizes(shape):
+    return ",".join(map(str, shape)) or "-"
+
+
 class Graph:
-    def __init__(self, seed):
-        self.rng = random.Random(seed)
+    def __init__(self, rng):
+        self.rng = rng
         self.lines = []
         self.values = []  # (name, shape)
         self.read = set()
         self.excluded = []
         self.count = 0
+        self.around = None
+
+    def inside(self):
+        """A body: sees what is here, and what it makes is not seen."""
+        g = Graph(self.rng)
+        g.around = self
+        g.values = list(self.values)
+        g.excluded = self.excluded
+        g.read = self.read
+        return g
 
     def name(self, prefix):
+        if self.around:
+            return self.around.name(prefix)
         self.count += 1
         return f"{prefix}{self.count}"
 
     def const(self, shape, lo, hi):
         name = self.name("k")
-        size = ",".join(map(str, shape)) or "-"
-        self.lines.append(f"const {name} f32 {size} random "
-                          f"{self.rng.randrange(1000)} {lo} {hi}")
+        # Of a body, or of the graph around it.
+        to = self.around if self.around and self.rng.random() < 0.5 else self
+        to.lines.append(f"const {name} f32 {sizes(shape)} random "
+                        f"{self.rng.randrange(1000)} {lo} {hi}")
         return name
 
     def number(self, kind, shape, values):
@@ -170,23 +187,85 @@ MATRICES = [product] * 3 + [product_and_bias] * 3 + [
     binary("Add"), binary("Mul")]
 
 
+# ---- bodies ----------------------------------------------------------------
+def fill(g, kinds, least, most):
+    for _ in range(g.rng.randint(least, most)):
+        g.rng.choice(kinds)(g, *g.rng.choice(g.values[-3:]))
+
+
+def result_of(g, before):
+    """Something that the body made itself."""
+    if len(g.values) == before:
+        x, shape = g.values[-1]
+        g.node("Neg", [x], shape)
+    return g.values[-1]
+
+
+def put_body(g, name, body, inputs, outputs):
+    g.lines.append(f"body {name}")
+    g.lines += inputs + body.lines
+    g.lines += [f"output {v} {kind} {sizes(s)}" for v, kind, s in outputs]
+    g.lines.append("end")
+
+
+def branch(g, kinds):
+    yes, no = g.inside(), g.inside()
+    fill(yes, kinds, 2, 5)
+    y, shape = result_of(yes, len(g.values))
+    same = [v for v, s in g.values if s == shape]
+    n = no.node("Neg", [g.rng.choice(same) if same else
+                        no.const(shape, -1, 1)], shape)
+    a, b = g.name("g"), g.name("g")
+    put_body(g, a, yes, [], [(y, "f32", shape)])
+    put_body(g, b, no, [], [(n, "f32", shape)])
+    if g.rng.random() < 0.3:
+        a, b = b, a
+    g.node("If", ["choice"], shape, f"then_branch=@{a} else_branch=@{b}")
+
+
+def loop(g, kinds):
+    x, s = g.rng.choice(g.values[-3:])
+    body, name = g.inside(), g.name("g")
+    i, go, state = (g.name("v") for _ in range(3))
+    body.values.append((state, s))
+    fill(body, kinds, 2, 5)
+    y, shape = result_of(body, len(g.values) + 1)
+    again = body.node("Identity", [go], ())
+    end = body.node("Sigmoid" if shape == s else "Identity",
+                    [y if shape == s else state], s)
+    put_body(g, name, body,
+             [f"input {i} i64 -", f"input {go} bool -",
+              f"input {state} f32 {sizes(s)}"],
+             [(again, "bool", ()), (end, "f32", s), (y, "f32", shape)])
+    trips = g.number("i64", "-", [2])
+    on = g.number("bool", "-", [1])
+    last = g.node("Loop", [trips, on, x], s, f"body=@{name}")
+    seen = g.name("v")
+    g.lines[-1] = g.lines[-1].replace(f"-> {last}", f"-> {last} {seen}")
+    g.node("ReduceMean", [seen], shape, "axes=[0] keepdims=0")
+
+
 # ---- cases -----------------------------------------------------------------
 def case(seed):
-    g = Graph(seed)
+    g = Graph(random.Random(seed))
     shape, kinds = g.rng.choice([((1, 8, 8, 8), PICTURES),
                                  ((1, 8, 8, 8), PICTURES),
                                  ((4, 16), MATRICES), ((2, 4, 16), MATRICES)])
     g.lines.append(f"input x f32 {','.join(map(str, shape))} -1 2")
     g.values.append(("x", shape))
-    for _ in range(g.rng.randint(6, 20)):
-        g.rng.choice(kinds)(g, *g.rng.choice(g.values[-3:]))
-    names = [v for v, _ in g.values[1:]]
-    outputs = [v for v in names if v not in g.read or g.rng.random() < 0.08]
+    fill(g, kinds, 6, 20)
+    if seed % 2 == 1:
+        g.lines.append("input choice bool - 0 1")
+        for _ in range(g.rng.randint(1, 2)):
+            g.rng.choice([branch, loop])(g, kinds)
+            fill(g, kinds, 1, 4)
+    outputs = [f"output {v} f32 {sizes(s)}" for v, s in g.values[1:]
+               if v not in g.read or g.rng.random() < 0.08]
     head = ["#! samples 6", "#! may_refuse", "#! steps 2 1000"]
     if g.excluded:
         words = " ".join(f"{n} *_{n}" for n in g.excluded)
         head.append("#! option exclude " + words)
-    return "\n".join(head + g.lines + ["output " + v for v in outputs]) + "\n"
+    return "\n".join(head + g.lines + outputs) + "\n"
 
 
 def main(folder, count, first):
