@@ -1,7 +1,7 @@
 """Times the built-in engine against onnxruntime's best plain inference.
 
     python engine.py --bench build/release/tests/bench/bench_engine \\
-        [--models FOLDER --inputs FOLDER] [--only NAME...] [--model FILE...]
+        [--shared FOLDER] [--only NAME...] [--model FILE...]
         [--rounds N] [--profile] [--json FILE]
 
 Both run the same model on the same sample in turn, one thread each; printed
@@ -28,7 +28,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-import samples
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                os.pardir, "accuracy"))
+from task import Run, Shared
+from tasks import TASKS
 
 TAPS = ["none", "minmax", "exact"]
 DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64,
@@ -39,7 +42,7 @@ DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64,
 def random_feed(path):
     rng = np.random.default_rng(0)
     feed = {}
-    for port in samples.session(path).get_inputs():
+    for port in Run(path).session.get_inputs():
         shape = [d if isinstance(d, int) else 1 for d in port.shape]
         kind = DTYPES[port.type]
         feed[port.name] = (rng.standard_normal(shape).astype(kind)
@@ -95,7 +98,7 @@ class Ours:
 
 class Theirs:
     def __init__(self, path, feed):
-        self.session, self.feed = samples.session(path), feed
+        self.session, self.feed = Run(path).session, feed
 
     def run(self):
         start = time.process_time()
@@ -144,19 +147,23 @@ def tasks(args):
     for path in args.model:
         yield (os.path.splitext(os.path.basename(path))[0], path,
                random_feed(path))
-    for name in sorted(samples.SOURCES) if args.models else []:
-        path = os.path.join(args.models, name + ".onnx")
-        if (args.only and name not in args.only) or not os.path.exists(path):
-            continue
-        calibration, _ = samples.samples(name, args.inputs, args.models)
-        yield name, path, calibration[len(calibration) // 2][0]
+    if not args.shared:
+        return
+    shared = Shared(args.shared)
+    for task in TASKS.values():
+        for name in task.models:
+            path = shared.model(name)
+            if (args.only and name not in args.only or
+                    not os.path.exists(path)):
+                continue
+            feeds = list(task.feeds(shared, name))
+            yield name, path, feeds[len(feeds) // 2]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bench", required=True)
-    parser.add_argument("--models")
-    parser.add_argument("--inputs")
+    parser.add_argument("--shared")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--model", nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=15)
