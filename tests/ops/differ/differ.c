@@ -1,6 +1,6 @@
 /* ops/differ.c - runs the random cases of differ.py with the built-in engine.
  *
- *   differ FOLDER [--only NAME] [--verbose]
+ *   differ FOLDER [--only NAME] [--threads N] [--verbose]
  *
  * FOLDER holds packs, one per operator and version.  A pack is a row of cases;
  * a case is its id, what was drawn, four tolerances, the model, its inputs and
@@ -38,6 +38,12 @@ typedef struct reader {
   const uint8_t *at, *end;
   bool bad;
 } reader;
+
+typedef struct options {
+  const char *folder, *only;
+  uint32_t threads;
+  bool verbose;
+} options;
 
 typedef struct tally {
   unsigned cases, failed, packs;
@@ -242,13 +248,13 @@ static bool run_model(char *why, size_t cap, const drawn *c, oq_model *m) {
   return ok;
 }
 
-static bool run_case(char *why, size_t cap, const drawn *c) {
+static bool run_case(char *why, size_t cap, const drawn *c, uint32_t threads) {
   oq_config cfg = OQ_CONFIG_INIT;
   oq_context *cx;
   oq_model *m;
   bool ok;
 
-  cfg.threads = 1;
+  cfg.threads = threads;
   if (oq_context_create(&cx, &cfg) != OQ_OK) must(NULL);
   if (oq_model_load_memory(&m, cx, c->model.s, c->model.n, NULL) != OQ_OK) {
     ok = failed(why, cap, cx, "load");
@@ -275,8 +281,12 @@ static void *read_all(const char *path, size_t *n) {
   return p;
 }
 
-static void run_pack(tally *t, const char *path, const char *only,
-                     bool verbose) {
+static bool is(text t, const char *s) {
+  return strlen(s) == t.n && memcmp(s, t.s, t.n) == 0;
+}
+
+static void run_pack(tally *t, const char *path, const options *o) {
+  const char *one = o->only != NULL && strchr(o->only, '/') ? o->only : NULL;
   char why[900];
   size_t n;
   uint8_t *bytes = read_all(path, &n);
@@ -286,14 +296,11 @@ static void run_pack(tally *t, const char *path, const char *only,
 
   t->packs++;
   while (take_case(&c, &r)) {
-    if (only != NULL &&
-        (strlen(only) != c.id.n || memcmp(only, c.id.s, c.id.n) != 0)) {
-      continue;
-    }
-    const bool ok = run_case(why, sizeof why, &c);
+    if (one != NULL && !is(c.id, one)) continue;
+    const bool ok = run_case(why, sizeof why, &c, o->threads);
     t->cases++;
     if (!ok) t->failed++;
-    if (ok ? verbose : verbose || shown++ < SHOWN) {
+    if (ok ? o->verbose : o->verbose || shown++ < SHOWN) {
       (void)printf("%s %.*s: %s\n", ok ? "pass" : "FAIL", (int)c.id.n, c.id.s,
                    ok ? "" : why);
       if (!ok) (void)printf("  %.*s\n", (int)c.what.n, c.what.s);
@@ -317,7 +324,7 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
   return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* "Add-13/7" is of the pack "Add-13.pack"; "Add-13" are all its cases; "Add"
+/* "Add-14/7" is of the pack "Add-14.pack"; "Add-14" are all its cases; "Add"
  * are those of all its versions. */
 static bool wanted(const char *pack, const char *only) {
   const size_t n = only == NULL ? 0 : strcspn(only, "/");
@@ -326,43 +333,46 @@ static bool wanted(const char *pack, const char *only) {
          (strncmp(pack, only, n) == 0 && (pack[n] == '.' || pack[n] == '-'));
 }
 
+static options parse(int argc, char **argv) {
+  options o = {.folder = "", .threads = 1};
+
+  for (int i = 1; i < argc; i++) {
+    const bool more = i + 1 < argc;
+    if (strcmp(argv[i], "--verbose") == 0)
+      o.verbose = true;
+    else if (strcmp(argv[i], "--only") == 0 && more)
+      o.only = argv[++i];
+    else if (strcmp(argv[i], "--threads") == 0 && more)
+      o.threads = (uint32_t)strtoul(argv[++i], NULL, 10);
+    else
+      o.folder = argv[i];
+  }
+  return o;
+}
+
 int main(int argc, char **argv) {
-  const char *folder = NULL, *only = NULL;
+  const options o = parse(argc, argv);
   struct dirent **entry;
   char path[700];
   tally t = {0};
-  bool verbose = false;
 
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--verbose") == 0) {
-      verbose = true;
-    } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
-      only = argv[++i];
-    } else {
-      folder = argv[i];
-    }
-  }
-  const int n =
-      folder == NULL ? -1 : scandir(folder, &entry, packs_only, by_name);
+  const int n = scandir(o.folder, &entry, packs_only, by_name);
   if (n <= 0) {
-    (void)printf("skipped: no cases at '%s'\n", folder == NULL ? "" : folder);
+    (void)printf("skipped: no cases at '%s'\n", o.folder);
     return SKIPPED;
   }
   for (int i = 0; i < n; i++) {
-    (void)snprintf(path, sizeof path, "%s/%.300s", folder, entry[i]->d_name);
-    if (wanted(entry[i]->d_name, only)) {
-      const bool one = only != NULL && strchr(only, '/') != NULL;
-      run_pack(&t, path, one ? only : NULL, verbose);
-    }
+    (void)snprintf(path, sizeof path, "%s/%.300s", o.folder, entry[i]->d_name);
+    if (wanted(entry[i]->d_name, o.only)) run_pack(&t, path, &o);
     free(entry[i]);
   }
   free(entry);
   (void)printf("%u cases in %u packs, %u failed\n", t.cases, t.packs, t.failed);
   if (t.failed > 0) {
     (void)printf(
-        "repeat one: differ %s --only ID; see it: differ.py --show "
-        "ID\n",
-        folder);
+        "repeat one: differ %s --only ID; see it: generate.py FOLDER "
+        "--show ID\n",
+        o.folder);
   }
   return t.failed > 0 || t.cases == 0;
 }

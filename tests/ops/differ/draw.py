@@ -174,13 +174,17 @@ class Row:
     max |want|, for float; `double` times that for double; 1e-3 for the 16-bit
     floats.  steps: by which integers may differ.  why: of what is looser than a
     few roundings.
+
+    as_of: the newest opset that onnxruntime has a kernel for, where later ones
+    only add types.  by_reference: the evaluator of the onnx package is asked,
+    as onnxruntime has none at all.
     """
 
     def __init__(self, op, draw, domain="", special=0.0, wide=False,
                  hollow=True, without=(), exact=False, range=1e-5, rtol=0.0,
                  atol=1e-6, steps=0.0, low=None, high=None, scale=1.0,
                  specials=SPECIALS, since=0, type="T", double=1e-6,
-                 why=""):
+                 why="", as_of=None, by_reference=False):
         self.op, self.draw, self.domain_name = op, draw, domain
         self.name = ("ms_" if domain else "") + op
         self.special, self.wide, self.hollow = special, wide, hollow
@@ -189,6 +193,7 @@ class Row:
         self.steps, self.domain, self.scale = steps, (low, high), scale
         self.specials, self.since, self.type = specials, since, type
         self.double, self.why = double, why
+        self.as_of, self.by_reference = as_of, by_reference
 
     def tolerances(self, dtypes):
         """rtol, atol, range, steps for inputs and outputs of these types."""

@@ -201,6 +201,8 @@ def _(d):
     x = d.x()
     low, high = (d.x((), low=-4, high=0, special=False),
                  d.x((), low=0, high=5, special=False))
+    if d.v >= 13 and d.p(.1):
+        low, high = high, low
     return [x, d.opt(low), d.opt(high)]
 
 
@@ -384,16 +386,25 @@ def _(d):
         "beta": d.opt(d.pick(0.0, d.f(-2, 2)))}
 
 
-EINSUM = ("ij,jk->ik ij,jk ij->ji ii->i ii-> ij->i ij-> i,j->ij bij,bjk->bik "
-          "...ij,...jk->...ik bhqd,bhkd->bhqk bqhd,bkhd->bhqk ...i->...  "
-          "ij,ij->ij ij,kj->ik abc,cd,de->abe i,i-> i,i->i ij,i,j-> a,b,c->cba "
-          "...ij->...ji bn,anm,bm->ba ij,ij abcd->dbca ij,j->i iji->j "
-          "ab,ab,ab->a i->i ij,jk,kl->il b...,b...->b...").split()
+EINSUM = ("ij,jk->ik bij,bjk->bik ...ij,...jk->...ik bhqd,bhkd->bhqk "
+          "bqhd,bkhd->bhqk ...i->... abc,cd,de->abe ...ij->...ji bn,anm,bm->ba "
+          "b...,b...->b... ii->i ii-> iji->j").split()
 
 
-@row("Einsum", atol=1e-5, range=1e-5, hollow=False)
+def equation(d):
+    """Up to three terms of up to four letters; some left out of the result."""
+    terms = ["".join(str(c) for c in d.rng.permutation(list("abcde"))[:d.i(
+        0, 4)]) for _ in range(d.i(1, 3))]
+    out = [c for c in sorted(set("".join(terms))) if d.p(.6)]
+    d.rng.shuffle(out)
+    return ",".join(terms) + d.pick("->" + "".join(out), "->" + "".join(out),
+                                    "")
+
+
+@row("Einsum", atol=1e-5, range=1e-5, hollow=False,
+     why="sums cancel: their error is of the terms' size")
 def _(d):
-    eq = d.pick(*EINSUM)
+    eq = d.pick(d.pick(*EINSUM), equation(d))
     size = {c: d.dim(5) for c in "abcdefghijklmnopqrstuvwxyz"}
     dots = d.shape(0, 2, 3)
     ins = []
@@ -521,7 +532,7 @@ def _(d):
 rows("GlobalAveragePool", lambda d: [d.x(d.shape(3, 5))])
 rows("GlobalMaxPool", lambda d: [d.x(d.shape(3, 5))], exact=True)
 rows("GlobalLpPool", lambda d: ([d.x(d.shape(3, 5))],
-                                {"p": d.opt(d.i(1, 3))}))
+                                {"p": d.opt(d.i(1, 3))}), as_of=21)
 
 
 @row("MaxUnpool", exact=True, hollow=False, type="T1")
@@ -548,7 +559,7 @@ def boxes(d, n, h, w):
     return np.concatenate([a, b], 1)
 
 
-@row("MaxRoiPool", exact=True, hollow=False)
+@row("MaxRoiPool", exact=True, hollow=False, as_of=21)
 def _(d):
     n, c, (h, w), k = d.i(1, 3), d.i(1, 3), d.ints(2, 3, 9), d.i(1, 4)
     t = d.t()
@@ -560,7 +571,7 @@ def _(d):
         "spatial_scale": d.opt(scale) if scale == 1 else scale}
 
 
-@row("RoiAlign", type="T1", hollow=False)
+@row("RoiAlign", type="T1", hollow=False, as_of=21)
 def _(d):
     n, c, (h, w), k = d.i(1, 3), d.i(1, 3), d.ints(2, 3, 9), d.i(1, 4)
     return [d.x((n, c, h, w), "T1"), boxes(d, k, h, w).astype(d.t("T1")),
@@ -628,10 +639,10 @@ def _(d):
     t = "T" if d.v < 11 else "T1"
     mode = d.opt(d.pick("nearest", "linear", "cubic")
                  if d.v >= 11 else d.pick("nearest", "linear"))
-    rank = {"cubic": 4, "linear": d.pick(2, 4)}.get(mode) or d.i(1, 4)
+    rank = {"cubic": 4, "linear": d.pick(2, 4, 5)}.get(mode) or d.i(1, 4)
     s = tuple(d.ints(rank, 1, 6))
     scales = [d.pick(.5, .6, 1, 1.5, 2, 2.7) for _ in s]
-    if rank == 4 and mode in ("linear", "cubic"):
+    if rank > 2 and mode in ("linear", "cubic"):
         scales[:2] = [1, 1]
     x = d.x(s, t)
     if d.v == 10:
@@ -651,17 +662,29 @@ def _(d):
     if d.v >= 18 and mode in ("linear", "cubic") and d.p(.4):
         a["antialias"] = 1
     sizes = [max(1, int(n * k)) for n, k in zip(s, scales)]
+    factor = scales
     scales = np.array(scales, F32)
     if d.v >= 18 and d.p(.3) and rank > 1:
         a["axes"] = sorted(d.axes(rank, 1, False))
-        if rank == 4 and mode in ("linear", "cubic"):
-            a["axes"] = [2, 3]
+        if rank > 2 and mode in ("linear", "cubic"):
+            a["axes"] = list(range(2, rank))
+        factor = [factor[i] for i in a["axes"]]
         sizes, scales = [sizes[i] for i in a["axes"]], scales[a["axes"]]
         if "coordinate_transformation_mode" in a and d.p(.3):
             a["keep_aspect_ratio_policy"] = d.pick("stretch", "not_larger",
                                                    "not_smaller")
     by_size = d.p() or "keep_aspect_ratio_policy" in a
     roi = None if d.v >= 13 else np.zeros(0, F32)
+    if d.p(.15):
+        a["coordinate_transformation_mode"] = "tf_crop_and_resize"
+        a["extrapolation_value"] = d.opt(d.f(0, 3))
+        n = len(a.get("axes", s))
+        low, high = d.rng.random(n) * .6 - .1, d.rng.random(n) * .6 + .5
+        # Of axes that stay as long onnxruntime takes no region; see below.
+        same = [s[i] == max(1, int(s[i] * k)) for i, k in zip(
+            a.get("axes", range(rank)), factor)]
+        low[same], high[same] = 0, 1
+        roi = np.concatenate([low, high]).astype(F32)
     if by_size:
         return [x, roi, None if d.v >= 13 else np.zeros(0, F32),
                 np.array(sizes, I64)], a
@@ -767,6 +790,8 @@ def _(d):
         return [d.x(s)], {"starts": starts, "ends": ends,
                           "axes": None if whole else axes}
     t = d.pick(I32, I64)
+    if t == I64 and d.p(.2):
+        ends = [d.pick(2**63 - 1, -2**63) for _ in axes]
     steps = [d.pick(1, 1, 2, 3, -1, -2) for _ in axes]
     if d.p(.2):
         starts, ends, steps = [v[:len(axes)] for v in (starts, ends, steps)]
@@ -1205,11 +1230,11 @@ def recurrent(d):
 
 
 rows("RNN GRU LSTM", recurrent, hollow=False, atol=2e-5, range=1e-5,
-     without=(F64,), why="errors add up over the steps")
+     why="errors add up over the steps")
 
 
 # ---- attention of the default domain -------------------------------------------------
-@row("Attention", type="T1", atol=1e-5, hollow=False, without=(F16,))
+@row("Attention", type="T1", atol=1e-5, hollow=False)
 def _(d):
     b, kv = d.i(1, 3), d.i(1, 3)
     h = kv * d.i(1, 2)
@@ -1231,11 +1256,20 @@ def _(d):
                d.x((b, kv, k, nv), t)]
     shape = d.pick((q, total), (b, 1, q, total), (b, h, q, total))
     mask = d.rng.random(shape) < .7
-    mask[..., 0] = True
-    ins.append(d.opt(d.pick(d.x(shape, t), mask)))
+    if d.p(.8):  # else rows may be masked as a whole
+        mask[..., 0] = True
+    mask = d.opt(d.pick(d.x(shape, t), mask))
+    if mask is not None and d.v >= 24 and d.p(.2):
+        mask = mask[..., :d.i(1, total)]
+    ins.append(mask)
     if past:
         ins += [d.x((b, kv, p, n), t), d.x((b, kv, p, nv), t)]
-    return ins, a, [True, past, past, False]
+    elif d.v >= 24 and d.p(.3):
+        ins += [None, None, d.rng.integers(1, k + 1, b)]
+    more = d.p(.3)
+    if more:
+        a["qk_matmul_output_mode"] = d.opt(d.i(0, 3))
+    return ins, a, [True, past, past, more]
 
 
 @row("RotaryEmbedding", hollow=False)
@@ -1641,6 +1675,13 @@ def _(d):
         d.i(-len(v), len(v)), d.pick(I32, I64)))]
 
 
+@row("SequenceEmpty", exact=True)
+def _(d):
+    raise Skip("nothing is in it")
+
+
+rows("OptionalHasElement", lambda d: [d.x(t=F32)], exact=True, since=18)
+rows("OptionalGetElement", lambda d: [d.x(t=F32)], exact=True, since=18)
 rows("SequenceLength", lambda d: [items(d, d.pick(F32, I64, U8))], exact=True)
 
 
@@ -1732,6 +1773,30 @@ def _(d):
         "scan_output_axes": [out] if out or d.p() else None,
         "scan_input_directions": d.opt(d.ints(2, 0, 1)),
         "scan_output_directions": d.opt(d.ints(1, 0, 1))}, 2
+
+
+# ---- what onnxruntime has no kernel for -----------------------------------------------
+@row("LinearAttention", by_reference=True, hollow=False, atol=1e-5, scale=.5)
+def _(d):
+    b, t, kv, k, v = d.ints(5, 1, 5)
+    h = kv * d.i(1, 3)
+    rule = d.opt(d.pick("linear", "gated", "delta", "gated_delta"))
+    decay, beta = d.x((b, t, d.pick(kv, kv * k)), F32), d.x(
+        (b, t, d.pick(kv, 1)), F32, low=0, high=1)
+    return [d.x((b, t, h * k), F32), d.x((b, t, kv * k), F32),
+            d.x((b, t, kv * v), F32), d.opt(d.x((b, kv, k, v), F32)),
+            -np.abs(decay) if rule in ("gated", "gated_delta", None) else None,
+            beta if rule in ("delta", "gated_delta", None) else None], {
+        "q_num_heads": h, "kv_num_heads": kv, "update_rule": rule,
+        "scale": d.opt(d.f(.1, 1)), "chunk_size": d.opt(d.i(1, 4))}, 2
+
+
+@row("CausalConvWithState", by_reference=True, hollow=False, atol=1e-5)
+def _(d):
+    b, c, n, k = d.ints(4, 1, 6)
+    return [d.x((b, c, n), F32), d.x((c, 1, k), F32), d.opt(d.x((c,), F32)),
+            d.opt(d.x((b, c, k - 1), F32))], {
+        "activation": d.opt(d.pick("silu", "swish", "none"))}, 2
 
 
 # ---- where onnxruntime is not followed ------------------------------------------------
@@ -1853,6 +1918,13 @@ DEVIATIONS = [
     ("ms_QLinearSoftmax", one_of_all, None,
      "Quantization saturates: a probability of 1 in steps of 1/256 is 255, not 0."
      ),
+    ("Attention", lambda c: len(c.outs) > 3 and
+     c.attrs.get("qk_matmul_output_mode") == 2, lambda c: [
+        *c.results[:-1], np.where(
+            c.results[-1] <= np.finfo(c.results[-1].dtype).min,
+            c.results[-1].dtype.type(-np.inf), c.results[-1])],
+     "padded to total_sequence_length with negative infinity, not with the "
+     "least number; so are masks of bools."),
     ("AffineGrid", lambda c: c.attrs.get("align_corners") == 1 and
      1 in c.inputs[1][2:], None,
      "positions evenly spaced ..., with dimensions ranging from `-1` to `1`: of "
