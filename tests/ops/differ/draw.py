@@ -177,23 +177,24 @@ class Row:
 
     as_of: the newest opset that onnxruntime has a kernel for, where later ones
     only add types.  by_reference: the evaluator of the onnx package is asked,
-    as onnxruntime has none at all.
+    as onnxruntime has none at all.  also: (first, last) opsets of a version that
+    only onnxruntime knows.
     """
 
-    def __init__(self, op, draw, domain="", special=0.0, wide=False,
+    def __init__(self, op, draw, domain="", name="", special=0.0, wide=False,
                  hollow=True, without=(), exact=False, range=1e-5, rtol=0.0,
                  atol=1e-6, steps=0.0, low=None, high=None, scale=1.0,
                  specials=SPECIALS, since=0, type="T", double=1e-6,
-                 why="", as_of=None, by_reference=False):
+                 why="", as_of=None, by_reference=False, also=()):
         self.op, self.draw, self.domain_name = op, draw, domain
-        self.name = ("ms_" if domain else "") + op
+        self.name = ("ms_" if domain else "") + (name or op)
         self.special, self.wide, self.hollow = special, wide, hollow
         self.without = set(without) | {ml_dtypes.bfloat16}
         self.exact, self.range, self.rtol, self.atol = exact, range, rtol, atol
         self.steps, self.domain, self.scale = steps, (low, high), scale
         self.specials, self.since, self.type = specials, since, type
         self.double, self.why = double, why
-        self.as_of, self.by_reference = as_of, by_reference
+        self.as_of, self.by_reference, self.also = as_of, by_reference, also
 
     def tolerances(self, dtypes):
         """rtol, atol, range, steps for inputs and outputs of these types."""

@@ -60,7 +60,7 @@ def versions(row):
                   if s.domain == "" and s.name == row.op)
     if not have:
         return [(row.since or 1, NEWEST)]
-    y = []
+    y = list(row.also)
     for k, (v, gone) in enumerate(have):
         last = have[k + 1][0] - 1 if k + 1 < len(have) else NEWEST
         if last >= 7 and v <= NEWEST and not gone and v >= row.since:

@@ -306,14 +306,15 @@ def _(d):
         "epsilon": d.opt(d.f(1e-5, 1e-2)), "momentum": d.opt(d.f(.5, 1))}
 
 
-@row("LayerNormalization", range=1e-4, since=17,
+@row("LayerNormalization", range=1e-4, also=[(1, 16)],
      why="a row of one value is divided by the root of epsilon")
 def _(d):
     s = d.shape(1, 4)
     axis = d.axis(len(s))
     w = s[axis:]
     n = d.pick(1, 1, 3)
-    return [d.x(s), d.x(w), d.opt(d.x(w))], {
+    v = d.x(w, "T" if d.v >= 17 else "V")
+    return [d.x(s), v, d.opt(d.x(w, v.dtype.type))], {
         "axis": axis if axis != -1 or d.p() else None,
         "epsilon": d.opt(d.f(1e-4, 1e-1))}, n
 
@@ -338,9 +339,12 @@ def _(d):
 
 # ---- products --------------------------------------------------------------------
 def sizes(d):
-    """Of a product; some fill blocks of a kernel."""
+    """Of a product; some fill blocks of a kernel, or have more terms than a float
+    holds of products of 8 bits."""
     if d.p(.15):
         return d.ints(3, 20, 90)
+    if d.p(.03):
+        return d.dim(8), 700, d.dim(8)
     return [d.dim(8), d.dim(20), d.dim(8)]
 
 
@@ -452,6 +456,8 @@ def batch(d):
 
 def conv_shapes(d, rank, g):
     most = 30 if rank < 3 and d.p(.15) else 4
+    if rank < 3 and d.p(.03):
+        return g * 600, g * d.i(1, 4), space(d, rank)
     return g * d.i(1, most), g * d.i(1, most), space(d, rank)
 
 
@@ -1309,6 +1315,15 @@ def _(d):
             d.opt(d.x((co,)))], a
 
 
+@fused("FusedConv", name="FusedConvSum", atol=1e-5, why="sums cancel")
+def _(d):
+    g, n, h = d.i(1, 2), d.dim(3), d.i(3, 9)
+    ci, co, _ = conv_shapes(d, 2, g)
+    return [d.x((n, ci, h, 7)), d.x((co, ci // g, 3, 3)), d.opt(d.x((co,))),
+            d.x((n, co, h, 7))], dict(d.pick(*ACTIVATIONS), group=g,
+                                      pads=[1, 1, 1, 1])
+
+
 @fused("FusedGemm", atol=1e-5, why="sums cancel")
 def _(d):
     m, k, n = sizes(d)
@@ -1344,8 +1359,6 @@ EIGHT = (I8, U8)
 def integer_factors(d, a8=EIGHT, b8=EIGHT):
     """a, its scale and zero point, b, the same; n columns."""
     m, k, n = sizes(d)
-    if d.p(.1):
-        k = 700  # more terms than a float holds
     b = d.shape(0, 1, 3)
     ta, tb = d.pick(*a8), d.pick(*b8)
     g = (n,) if d.p() else ()
