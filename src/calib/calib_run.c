@@ -43,6 +43,24 @@ static void find_axes(int32_t *axis, const oq_graph *g,
   }
 }
 
+/* ... and the axis of their results, where nothing else is asked of those. */
+static void find_result_axes(int32_t *axis, const oq_graph *g,
+                             const oq_type *const *types) {
+  for (uint32_t i = 0; i < g->n_nodes; i++) {
+    const oq_node *n = &g->nodes[i];
+
+    if (n->dead || !n->def || n->def->quant.result_axis == 0 || n->n_in < 2 ||
+        n->n_out < 1 || !oq_value_ok(n->out[0]) ||
+        !oq_graph_const(g, n->in[1]) || axis[n->out[0].i] != -1)
+      continue;
+    const oq_type *t = types[n->out[0].i];
+    if (!t || !t->has_rank || t->rank == 0) continue;
+    axis[n->out[0].i] = n->def->quant.result_axis == OQ_AXIS_LAST
+                            ? (int32_t)t->rank - 1
+                            : n->def->quant.result_axis;
+  }
+}
+
 /* All graphs of a model, with tables by value id. */
 typedef struct observer {
   oq_keyed keyed;
@@ -121,6 +139,8 @@ oq_status oq_calib_observed(oq_observed *out, oq_graph *main, oq_arena *a,
     find_axes(o.axis[s], g, o.types[s]);
   }
   for (uint32_t s = o.keyed.n; s-- > 1;) hand_up(&o, s);
+  for (uint32_t s = 0; s < o.keyed.n; s++)
+    find_result_axes(o.axis[s], o.keyed.scope[s].graph, o.types[s]);
   return list_observed(&o, out, a, e);
 }
 

@@ -105,6 +105,9 @@ typedef struct oq_quant_facts {
   int32_t (*axis)(const void *params, uint32_t weight_rank); /* Gemm: transB */
   /* LINEAR: axis of input 0 that the weight sums over; NULL = none. */
   int32_t (*data_axis)(const void *params, uint32_t data_rank);
+  /* LINEAR: axis of the result that the output channels lie along, or
+   * OQ_AXIS_LAST; 0 = not said. */
+  int8_t result_axis;
   bool has_range; /* the output range is known beforehand ... */
   float lo, hi;   /* ... and it is this (Sigmoid: 0..1) */
   /* Relative errors of the input become absolute ones of the output. */

@@ -515,7 +515,8 @@ static const oq_op_def defs[] = {
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},
                .weight_axis = 0,
-               .data_axis = conv_data_axis}},
+               .data_axis = conv_data_axis,
+               .result_axis = 1}},
 
     /* The weight's axis 1 counts the channels of one group only: with group > 1
      * slice j of it serves the output channels j, j + n, j + 2n, ... */

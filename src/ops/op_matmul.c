@@ -408,7 +408,8 @@ static uint64_t matmul_macs(const void *params, const oq_shape *const *in,
   .quant = {.cls = OQ_Q_LINEAR,                                          \
             .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},        \
             .axis = gemm_axis,                                           \
-            .data_axis = gemm_data_axis}
+            .data_axis = gemm_data_axis,                                 \
+            .result_axis = 1}
 
 static const oq_op_def defs[] = {
     {GEMM_ROW, .since = 1, .last = 6, .min_in = 3, .n_attrs = GEMM_ATTRS_1},
@@ -430,7 +431,8 @@ static const oq_op_def defs[] = {
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT},
                .weight_axis = OQ_AXIS_LAST,
-               .data_axis = matmul_data_axis}},
+               .data_axis = matmul_data_axis,
+               .result_axis = OQ_AXIS_LAST}},
 };
 
 OQ_FAMILY(matmul, defs);

@@ -219,7 +219,8 @@ static const char *refusal(const placer *p, oq_node_id n, oq_node_plan *plan) {
   why = bad_constants(p, n);
   if (why) return why;
   plan->eligible = true;
-  return user_says_no(p, n);
+  why = user_says_no(p, n);
+  return why || !p->in->refused ? why : p->in->refused[n.i];
 }
 
 static void judge(placer *p) {
@@ -519,8 +520,7 @@ static bool computes_forced(const placer *p, oq_node_id n,
 #define BITS_LOST 2
 
 static double reach(const placer *p, oq_value_id v) {
-  const oq_stats_entry *e =
-      p->in->stats ? oq_stats_find(p->in->stats, oq_value_text(p->g, v)) : NULL;
+  const oq_stats_entry *e = p->in->stats ? entry_of(p, v) : NULL;
 
   if (!e || !oq_record_usable(&e->record)) return 0;
   return fmax((double)e->record.hi, 0) - fmin((double)e->record.lo, 0);

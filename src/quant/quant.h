@@ -178,6 +178,8 @@ typedef struct oq_place_input {
   const char *path; /* of a body: before the names of its nodes; NULL = "" */
   const uint32_t *linear_at; /* see oq_linear_numbers; NULL: no bodies */
   uint32_t n_linear;
+  /* By node id NULL, or why it stays float; NULL: none does. */
+  const char *const *refused;
   bool symmetric_activations; /* then no clamp is redundant below 0 */
   oq_arena *arena;
   const oq_env *env;
@@ -224,6 +226,8 @@ oq_status oq_quantize_ir(oq_model_ir *m, const oq_quantize_report **report,
 /* Largest magnitude of each slice along `axis` (or of the whole: axis < 0). */
 oq_status oq_weight_absmax(float **out, uint32_t *n, const oq_ctensor *w,
                            int32_t axis, oq_arena *a);
+/* Sum of the squares of each slice along `axis`. */
+void oq_weight_energy(double *out, const oq_ctensor *w, int32_t axis);
 /* Symmetric integers of w, one scale per slice (n scales) or one for all. */
 oq_status oq_weight_quantize(oq_store **out, const oq_ctensor *w, int32_t axis,
                              const float *scale, uint32_t n_scales,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "quant/node_report.h"
+#include "quant/noise.h"
 #include "quant/params.h"
 #include "quant/quant.h"
 #include "quant/rewrite.h"
@@ -149,7 +150,7 @@ static oq_status list_graphs(quantizer *q) {
   return OQ_OK;
 }
 
-static oq_status place(quantizer *q, uint32_t s) {
+static oq_status place(quantizer *q, uint32_t s, const char *const *refused) {
   oq_placed *at = &q->graphs[s];
   const oq_place_input in = {
       .graph = at->graph,
@@ -161,6 +162,7 @@ static oq_status place(quantizer *q, uint32_t s) {
       .path = s > 0 ? at->path : NULL,
       .linear_at = q->linear_at[s],
       .n_linear = q->n_linear,
+      .refused = refused,
       .symmetric_activations = q->activation.symmetric,
       .arena = q->arena,
       .env = q->env,
@@ -182,6 +184,24 @@ static oq_status choose_ranges(quantizer *q) {
   }
   return oq_params_override(q->graphs, q->n_graphs, &q->activation,
                             q->opt->overrides, q->opt->n_overrides, q->env);
+}
+
+/* Layers that integers are too coarse for become float, and everything is
+ * decided again; but not what the user chose by name. */
+static oq_status leave_coarse(quantizer *q) {
+  bool any = false;
+
+  if (q->opt->only || q->opt->only_op) return OQ_OK;
+  for (uint32_t s = 0; s < q->n_graphs; s++) {
+    const char *const *refused;
+    bool some;
+
+    OQ_TRY(oq_noise_judge(&refused, &some, &q->graphs[s], q->stats, q->arena,
+                          q->env));
+    if (some) OQ_TRY(place(q, s, refused));
+    any = any || some;
+  }
+  return any ? choose_ranges(q) : OQ_OK;
 }
 
 static oq_status report(quantizer *q) {
@@ -226,8 +246,11 @@ static oq_status run(quantizer *q) {
   for (uint32_t s = 0; s < q->n_graphs && !q->opt->allow_partial; s++)
     OQ_TRY(refuse_quantized(q, q->graphs[s].graph));
   OQ_TRY(refuse_old(q));
-  for (uint32_t s = 0; s < q->n_graphs; s++) OQ_TRY(place(q, s));
-  if (q->stats) OQ_TRY(choose_ranges(q));
+  for (uint32_t s = 0; s < q->n_graphs; s++) OQ_TRY(place(q, s, NULL));
+  if (q->stats) {
+    OQ_TRY(choose_ranges(q));
+    OQ_TRY(leave_coarse(q));
+  }
   OQ_TRY(report(q));
   if (!q->stats) return OQ_OK;
   OQ_TRY(refuse_nothing(q));

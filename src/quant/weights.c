@@ -52,6 +52,17 @@ oq_status oq_weight_absmax(float **out, uint32_t *n, const oq_ctensor *w,
   return OQ_OK;
 }
 
+void oq_weight_energy(double *out, const oq_ctensor *w, int32_t axis) {
+  const slices x = slices_of(&w->shape, axis);
+  const float *p = w->data;
+
+  for (size_t c = 0; c < x.n; c++) out[c] = 0;
+  for (size_t o = 0; o < x.outer; o++)
+    for (size_t c = 0; c < x.n; c++)
+      for (size_t i = 0; i < x.inner; i++, p++)
+        out[c] += (double)*p * (double)*p;
+}
+
 void oq_codes_of_floats(void *codes, const float *v, size_t n, oq_qparam p,
                         const oq_quant_type *t, const oq_kernels *k) {
   if (t->dtype == OQ_DT_I8)
