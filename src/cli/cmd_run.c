@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/match.h"
+#include "cli/run_values.h"
 
 typedef struct run_options {
   oq_common_options common;
@@ -345,10 +346,38 @@ static void print_text(const job *k) {
 
 /* ---- run ------------------------------------------------------------------
  */
+/* Sequences and optionals are known to the built-in engine only, and to no data
+ * but ONNX's own and .npz. */
+static int run_values(job *k) {
+  const run_options *o = k->o;
+  const oq_run_values v = {.model = k->model,
+                           .info = k->info,
+                           .path = k->path,
+                           .inputs = o->inputs.n == 1 && o->data.data.n == 0
+                                         ? o->inputs.items[0]
+                                     : o->inputs.n == 0 && o->data.data.n == 1
+                                         ? o->data.data.items[0]
+                                         : NULL,
+                           .output = o->output,
+                           .expect = o->expect,
+                           .rtol = k->rtol,
+                           .atol = k->atol,
+                           .json = o->common.json,
+                           .quiet = o->common.quiet};
+
+  if (oq_engine_kind_of(&k->w, OQ_ENGINE_BUILTIN) == OQ_ENGINE_BUILTIN)
+    return oq_run_values_do(&k->w, &v);
+  oq_term_error("--engine builtin",
+                "run: a model that takes or gives sequences or optionals runs "
+                "with the built-in engine only");
+  return OQ_EXIT_INPUT;
+}
+
 static int run_all(job *k) {
   OQ_DO(oq_work_load(&k->model, &k->w, k->path));
   OQ_DO(oq_data_fix_shapes(&k->w, k->model, &k->o->data));
   OQ_DO(oq_work_exit(&k->w, oq_model_describe(&k->info, k->model)));
+  if (oq_run_values_needed(k->info)) return run_values(k);
   k->views = calloc(k->info->n_inputs + 1, sizeof *k->views);
   k->results = calloc(k->info->n_outputs + 1, sizeof *k->results);
   if (!k->views || !k->results) return oq_work_no_memory();
