@@ -334,7 +334,7 @@ static const oq_op_def defs[] = {
      .run = swish_run, .quant = MAP_Q},
     {UNARY, .name = "Tanh", .since = 6, .last = 27, .run = tanh_run,
      .quant = RANGE_Q(-1.0f, 1.0f)},
-    {UNARY, .name = "ThresholdedRelu", .since = 10, .last = 27,
+    {UNARY, .name = "ThresholdedRelu", .since = 1, .last = 27,
      PARAMS(alpha_one_attrs), .run = thresholded_run, .quant = MAP_Q},
 };
 

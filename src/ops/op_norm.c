@@ -16,8 +16,9 @@ typedef struct norm_params {
   int64_t training_mode, spatial, is_test; /* BatchNormalization */
   int64_t axis, stash_type;                /* Layer, RMS */
   int64_t num_groups;
-  int64_t p;    /* Lp */
-  oq_i64s axes; /* MeanVariance */
+  int64_t p;                /* Lp */
+  oq_i64s axes;             /* MeanVariance */
+  int64_t across, variance; /* MeanVariance below 9 */
 } norm_params;
 
 static bool is_f32(const oq_run *r) { return r->in[0]->dtype == OQ_DT_F32; }
@@ -527,6 +528,22 @@ static const oq_attr_def mvn_attrs[] = {
     OQ_A_I64S(norm_params, axes, "axes"),
 };
 
+/* Experimental: all axes or all but the channels; perhaps the mean only. */
+static const oq_attr_def mvn_attrs_1[] = {
+    OQ_A_I64(norm_params, across, "across_channels", 0, 0, 1),
+    OQ_A_I64(norm_params, variance, "normalize_variance", 1, 0, 1),
+};
+
+static oq_status mvn_check_1(const oq_graph *g, const oq_node *n, void *params,
+                             oq_diags *d) {
+  static const int64_t all[] = {0, 1, 2, 3};
+  norm_params *const p = params;
+
+  (void)g, (void)n, (void)d;
+  if (p->across != 0) p->axes = (oq_i64s){all, 4, true};
+  return OQ_OK;
+}
+
 /* Which axes are normalised over; 0, 2, 3 if none are given. */
 static bool mvn_axes(uint32_t *set, const norm_params *p, uint32_t rank) {
   static const int64_t usual[] = {0, 2, 3};
@@ -587,6 +604,14 @@ static oq_permutation mvn_return(const oq_shape *s, uint32_t set) {
   return p;
 }
 
+static void center(double *t, size_t rows, size_t n) {
+  for (size_t i = 0; i < rows; i++, t += n) {
+    double sum = 0;
+    for (size_t k = 0; k < n; k++) sum += t[k];
+    for (size_t k = 0; k < n; k++) t[k] -= sum / (double)n;
+  }
+}
+
 /* The operator text divides by sqrt(E[X^2] - E[X]^2) + 1e-9; a variance of 0
  * gives 0 either way. */
 static oq_status mvn_run(oq_run *r) {
@@ -606,7 +631,11 @@ static oq_status mvn_run(oq_run *r) {
   OQ_TRY(oq_widen_in_f64(&x, r, r->in[0]));
   OQ_TRY(oq_widen_out_f64(&y, r, 0));
   oq_move_permuted(t, x, &turn);
-  oq_norm_rows_f64(t, t, rows, n / rows, 1e-18, true, NULL, NULL);
+  if (r->node->def->attrs == mvn_attrs_1 &&
+      ((const norm_params *)r->params)->variance == 0)
+    center(t, rows, n / rows);
+  else
+    oq_norm_rows_f64(t, t, rows, n / rows, 1e-18, true, NULL, NULL);
   oq_move_permuted(y, t, &back);
   oq_widen_done_f64(r, 0, y);
   return OQ_OK;
@@ -659,6 +688,9 @@ static const oq_op_def defs[] = {
      .max_in = 1, .max_out = 1, OQ_ATTRS(lp_attrs), .infer = lp_infer,
      .run = lp_run, MAPS},
 
+    {NORM, .name = "MeanVarianceNormalization", .since = 1, .last = 8,
+     .min_in = 1, .max_in = 1, .max_out = 1, OQ_ATTRS(mvn_attrs_1),
+     .check = mvn_check_1, .infer = mvn_infer, .run = mvn_run, MAPS},
     {NORM, .name = "MeanVarianceNormalization", .since = 9, .last = 27,
      .min_in = 1, .max_in = 1, .max_out = 1, OQ_ATTRS(mvn_attrs),
      .infer = mvn_infer, .run = mvn_run, MAPS},

@@ -49,9 +49,21 @@ typedef struct resize_params {
   float cubic_a, extrapolation;
   int64_t exclude_outside, antialias;
   oq_i64s axes;
-  oq_f32s scales; /* Upsample 7 */
+  oq_f32s scales;      /* Upsample 7 */
+  float all_scales[4]; /* of the experimental one: 1, 1, height, width */
 } resize_params;
 
+static const char *const modes_1[] = {"nearest", "bilinear", NULL};
+#define NEEDED_SCALE(i, key)                                             \
+  {                                                                      \
+    .name = (key), .kind = OQ_ATTR_F32, .required = true,                \
+    .offset = offsetof(resize_params, all_scales[i]), .min = 1, .max = 0 \
+  }
+static const oq_attr_def upsample_attrs_1[] = {
+    NEEDED_SCALE(2, "height_scale"),
+    OQ_A_CHOICE(resize_params, mode, "mode", "nearest", modes_1),
+    NEEDED_SCALE(3, "width_scale"),
+};
 static const oq_attr_def upsample_attrs_7[] = {
     OQ_A_CHOICE(resize_params, mode, "mode", "nearest", modes_7),
     {.name = "scales",
@@ -97,6 +109,16 @@ static oq_status resize_check(const oq_graph *g, const oq_node *n, void *params,
   w.attr = "antialias";
   return oq_fail(d, OQ_E_MODEL, "resize.antialias", &w,
                  "'antialias' is set for nearest neighbours");
+}
+
+static oq_status upsample_check_1(const oq_graph *g, const oq_node *n,
+                                  void *params, oq_diags *d) {
+  resize_params *const p = params;
+
+  (void)g, (void)n, (void)d;
+  p->all_scales[0] = p->all_scales[1] = 1.0f;
+  p->scales = (oq_f32s){p->all_scales, 4, true};
+  return OQ_OK;
 }
 
 /* ---- what is asked for --------------------------------------------------- */
@@ -615,16 +637,19 @@ static oq_quant_class resize_class(const void *params) {
 }
 
 /* ---- table --------------------------------------------------------------- */
-#define RESIZE                                                             \
-  .domain = "", .min_out = 1, .max_out = 1, .dtypes = OQ_DTM_MOVABLE,      \
-  .texts = OQ_TEXT_MOVE, .params_size = sizeof(resize_params),             \
-  .check = resize_check, .infer = resize_infer, .run = resize_run,         \
-  .quant = {                                                               \
-      .cls = OQ_Q_MAP,                                                     \
-      .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX, OQ_ROLE_INDEX}, \
+#define RESIZE RESIZE_FROM(resize_check)
+#define RESIZE_FROM(f)                                                       \
+  .domain = "", .min_out = 1, .max_out = 1, .dtypes = OQ_DTM_MOVABLE,        \
+  .texts = OQ_TEXT_MOVE, .params_size = sizeof(resize_params), .check = (f), \
+  .infer = resize_infer, .run = resize_run,                                  \
+  .quant = {                                                                 \
+      .cls = OQ_Q_MAP,                                                       \
+      .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX, OQ_ROLE_INDEX},   \
       .refine = resize_class}
 
 static const oq_op_def defs[] = {
+    {RESIZE_FROM(upsample_check_1), .name = "Upsample", .since = 1, .last = 6,
+     .min_in = 1, .max_in = 1, OQ_ATTRS(upsample_attrs_1)},
     {RESIZE, .name = "Upsample", .since = 7, .last = 8, .min_in = 1,
      .max_in = 1, OQ_ATTRS(upsample_attrs_7)},
     {RESIZE, .name = "Upsample", .since = 9, .last = 9, .min_in = 2,

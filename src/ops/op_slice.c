@@ -477,6 +477,13 @@ static const oq_op_def defs[] = {
                .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX,
                         OQ_ROLE_INDEX}}},
 
+    /* Experimental until it became Slice. */
+    {ONE_OUT, .name = "DynamicSlice", .since = 1, .last = 9, .min_in = 3,
+     .max_in = 4, .infer = slice_infer, .run = slice_run,
+     .quant = {.cls = OQ_Q_MOVE,
+               .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX, OQ_ROLE_INDEX,
+                        OQ_ROLE_INDEX}}},
+
     {PAD, .since = 2, .last = 10, .min_in = 1, .max_in = 1,
      OQ_ATTRS(pad_attrs_2)},
     {PAD, .since = 11, .last = 17, .min_in = 2, .max_in = 3,
