@@ -195,6 +195,8 @@ static oq_status grid_run(oq_run *r) {
 
   if (taps == NULL) return oq_fail_memory(r->diags);
   if (r->out[0].size == 0) return OQ_OK;
+  if (oq_dtype_in((int32_t)r->in[0]->dtype, OQ_DTM_COMPLEX))
+    return oq_widen_parts(r, grid_run);
   if (r->in[0]->size == 0)
     return oq_run_fail(r, OQ_E_DATA, "grid.image", "the image is empty");
   OQ_TRY(wide ? oq_widen_in_f64(&x64, r, r->in[0])
@@ -558,7 +560,8 @@ static uint64_t deform_macs(const void *params, const oq_shape *const *in,
   .dtypes = (types)
 #define GRID(from, to, table)                                \
   {                                                          \
-    ROW("GridSample", from, to, 2, 2, OQ_DTM_NUMERIC),       \
+    ROW("GridSample", from, to, 2, 2,                        \
+        OQ_DTM_NUMERIC | OQ_DTM(BOOL) | OQ_DTM_COMPLEX),     \
         .params_size = sizeof(grid_params), OQ_ATTRS(table), \
         .infer = grid_infer, .run = grid_run, .quant = {     \
           .cls = OQ_Q_MAP,                                   \

@@ -622,6 +622,8 @@ static oq_status resize_run(oq_run *r) {
   if (resize_axes(&all, p, &q, s->dim, s->rank) != NULL) return OQ_E_INTERNAL;
   if (p->mode == MODE_NEAREST)
     return nearest_run(r, &all, old ? AT_ASYMMETRIC : p->place);
+  if (oq_dtype_in((int32_t)r->in[0]->dtype, OQ_DTM_COMPLEX))
+    return oq_widen_parts(r, resize_run);
   if (!oq_dtype_in((int32_t)r->in[0]->dtype, OQ_DTM_NUMERIC))
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
                        "%s can only be resized by nearest neighbours",

@@ -154,25 +154,42 @@ static oq_status nonzero_infer(oq_infer *x) {
   return OQ_OK;
 }
 
+/* Keys of complex numbers have no zero: both parts are looked at. */
+static oq_status complex_flags(uint8_t *flags, const oq_ctensor *t, size_t n) {
+  const oq_ctensor parts = {
+      .dtype = t->dtype == OQ_DT_C64 ? OQ_DT_F32 : OQ_DT_F64, .data = t->data};
+
+  for (size_t i = 0; i < n; i++)
+    flags[i] = oq_element_f64(&parts, 2 * i) != 0 ||
+               oq_element_f64(&parts, 2 * i + 1) != 0;
+  return OQ_OK;
+}
+
 /* 1 for each element that is not zero. */
-static oq_status nonzero_flags(uint8_t **out, size_t *n_set, const oq_run *r) {
-  const size_t n = oq_tensor_count(r->in[0]);
-  uint8_t *const flags = oq_arena_alloc_raw(r->scratch, n, 1, 1);
+static oq_status number_flags(uint8_t *flags, const oq_run *r, size_t n) {
   uint64_t *keys, *zero;
   oq_tensor none;
 
-  if (flags == NULL ||
-      oq_tensor_make(&none, r->in[0]->dtype, &(oq_shape){.rank = 0},
+  if (oq_tensor_make(&none, r->in[0]->dtype, &(oq_shape){.rank = 0},
                      r->scratch) != OQ_OK)
     return oq_fail_memory(r->diags);
   const oq_ctensor c = oq_tensor_const(&none);
   OQ_TRY(oq_pick_keys(&keys, r, r->in[0]));
   OQ_TRY(oq_pick_keys(&zero, r, &c));
+  for (size_t i = 0; i < n; i++) flags[i] = keys[i] != zero[0];
+  return OQ_OK;
+}
+
+static oq_status nonzero_flags(uint8_t **out, size_t *n_set, const oq_run *r) {
+  const size_t n = oq_tensor_count(r->in[0]);
+  uint8_t *const flags = oq_arena_alloc_raw(r->scratch, n, 1, 1);
+
+  if (flags == NULL) return oq_fail_memory(r->diags);
+  OQ_TRY(oq_dtype_in((int32_t)r->in[0]->dtype, OQ_DTM_COMPLEX)
+             ? complex_flags(flags, r->in[0], n)
+             : number_flags(flags, r, n));
   *n_set = 0;
-  for (size_t i = 0; i < n; i++) {
-    flags[i] = keys[i] != zero[0];
-    *n_set += flags[i];
-  }
+  for (size_t i = 0; i < n; i++) *n_set += flags[i];
   *out = flags;
   return OQ_OK;
 }
@@ -559,8 +576,9 @@ static const oq_op_def defs[] = {
     TOP(1, 9, 1, OQ_DTM_FLOAT, top_1_attrs),
     TOP(10, 10, 2, OQ_DTM_FLOAT, top_10_attrs),
     TOP(11, 27, 2, OQ_DTM_NUMERIC, top_11_attrs),
-    {ROW("NonZero", 9, 1, OQ_ELTWISE_TYPES), .max_out = 1, .flags = OQ_OP_LATE,
-     .infer = nonzero_infer, .run = nonzero_run, .quant = {.cls = OQ_Q_NEVER}},
+    {ROW("NonZero", 9, 1, OQ_ELTWISE_TYPES | OQ_DTM_COMPLEX), .max_out = 1,
+     .flags = OQ_OP_LATE, .infer = nonzero_infer, .run = nonzero_run,
+     .quant = {.cls = OQ_Q_NEVER}},
     {ROW("OneHot", 9, 3, OQ_DTM_NUMERIC), .texts = OQ_TEXT(2) | OQ_TEXT_OUT,
      .max_out = 1, .params_size = sizeof(hot_params), OQ_ATTRS(hot_attrs),
      .infer = hot_infer, .run = hot_run,
@@ -569,9 +587,10 @@ static const oq_op_def defs[] = {
      .params_size = sizeof(pick_params), OQ_ATTRS(compress_attrs),
      .infer = compress_infer, .run = compress_run,
      .quant = {.cls = OQ_Q_MOVE, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}},
-    {ROW("Unique", 11, 1, OQ_ELTWISE_TYPES), .texts = OQ_TEXT_MOVE,
-     .max_out = 4, .flags = OQ_OP_LATE, .params_size = sizeof(pick_params),
-     OQ_ATTRS(unique_attrs), .infer = unique_infer, .run = unique_run,
+    {ROW("Unique", 11, 1, OQ_ELTWISE_TYPES | OQ_DTM_COMPLEX),
+     .texts = OQ_TEXT_MOVE, .max_out = 4, .flags = OQ_OP_LATE,
+     .params_size = sizeof(pick_params), OQ_ATTRS(unique_attrs),
+     .infer = unique_infer, .run = unique_run,
      .quant = {.cls = OQ_Q_NEVER, .role = {OQ_ROLE_DATA}}},
 };
 

@@ -243,6 +243,7 @@ static oq_status fold_run(oq_run *r) {
   oq_windows w = {.n = o->rank - 2};
 
   if (r->out[0].size == 0) return OQ_OK;
+  if (cls == OQ_NUM_NONE) return oq_widen_parts(r, fold_run);
   for (uint32_t i = 0; i < w.n; i++)
     (void)oq_window_axis(&w.axis[i], NULL, &p->window, i, o->dim[i + 2],
                          oq_element_i64(r->in[2], i), OQ_ROUND_FLOOR);
@@ -340,8 +341,9 @@ static oq_status crop_run(oq_run *r) {
 static const oq_op_def defs[] = {
     {ROW("MaxUnpool", 9, 27, 2, 3, OQ_DTM_FLOAT), OQ_ATTRS(unpool_attrs),
      .check = fold_check, .infer = unpool_infer, .run = unpool_run, MOVE},
-    {ROW("Col2Im", 18, 27, 3, 3, OQ_ELTWISE_TYPES), OQ_ATTRS(fold_attrs),
-     .check = fold_check, .infer = fold_infer, .run = fold_run,
+    {ROW("Col2Im", 18, 27, 3, 3, OQ_ELTWISE_TYPES | OQ_DTM_COMPLEX),
+     OQ_ATTRS(fold_attrs), .check = fold_check, .infer = fold_infer,
+     .run = fold_run,
      .quant = {.cls = OQ_Q_MAP, .role = {OQ_ROLE_DATA, OQ_ROLE_INDEX}}},
     {ROW("CenterCropPad", 18, 27, 2, 2, OQ_DTM_MOVABLE), .texts = OQ_TEXT_MOVE,
      OQ_ATTRS(crop_attrs), .infer = crop_infer, .run = crop_run, MOVE},

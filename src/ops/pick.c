@@ -97,10 +97,32 @@ static uint64_t key_f64(double v) {
   return (u & TOP) != 0 ? ~u : u | TOP;
 }
 
-/* ---- texts --------------------------------------------------------------- */
+/* ---- by comparing: texts, complex numbers -------------------------------- */
+typedef int (*compare_fn)(const oq_ctensor *t, size_t a, size_t b);
+
+static int compare_texts(const oq_ctensor *t, size_t a, size_t b) {
+  const oq_text *const x = oq_texts(t);
+
+  return oq_text_compare(x[a], x[b]);
+}
+
+static uint64_t key_part(const oq_ctensor *t, size_t i) {
+  return key_f64(t->dtype == OQ_DT_C64 ? (double)((const float *)t->data)[i]
+                                       : ((const double *)t->data)[i]);
+}
+
+/* By the real part, then by the imaginary one. */
+static int compare_complex(const oq_ctensor *t, size_t a, size_t b) {
+  for (size_t part = 0; part < 2; part++) {
+    const uint64_t u = key_part(t, 2 * a + part), v = key_part(t, 2 * b + part);
+    if (u != v) return u < v ? -1 : 1;
+  }
+  return 0;
+}
+
 /* Bottom-up merging of positions: no worse on bytes made to be slow. */
-static void sort_texts(uint64_t *at, uint64_t *room, const oq_text *x,
-                       size_t n) {
+static void sort_positions(uint64_t *at, uint64_t *room, const oq_ctensor *t,
+                           size_t n, compare_fn compare) {
   uint64_t *from = at, *to = room;
 
   for (size_t width = 1; width < n; width *= 2) {
@@ -109,8 +131,7 @@ static void sort_texts(uint64_t *at, uint64_t *room, const oq_text *x,
       const size_t end = n - middle < width ? n : middle + width;
       size_t a = i, b = middle;
       for (size_t k = i; k < end; k++)
-        to[k] = b == end || (a < middle &&
-                             oq_text_compare(x[from[a]], x[from[b]]) <= 0)
+        to[k] = b == end || (a < middle && compare(t, from[a], from[b]) <= 0)
                     ? from[a++]
                     : from[b++];
     }
@@ -121,10 +142,9 @@ static void sort_texts(uint64_t *at, uint64_t *room, const oq_text *x,
   if (from != at) memcpy(at, from, n * sizeof *at);
 }
 
-/* The key of a text is how many different ones are below it. */
-static oq_status text_keys(uint64_t **out, const oq_run *r,
-                           const oq_ctensor *t) {
-  const oq_text *const x = oq_texts(t);
+/* The key of an element is how many different ones are below it. */
+static oq_status rank_keys(uint64_t **out, const oq_run *r, const oq_ctensor *t,
+                           compare_fn compare) {
   const size_t n = oq_tensor_count(t);
   uint64_t *const at = OQ_NEW_N(r->scratch, uint64_t, n);
   uint64_t *const keys = OQ_NEW_N(r->scratch, uint64_t, n);
@@ -132,9 +152,9 @@ static oq_status text_keys(uint64_t **out, const oq_run *r,
 
   if (at == NULL || keys == NULL) return oq_fail_memory(r->diags);
   for (size_t i = 0; i < n; i++) at[i] = i;
-  sort_texts(at, keys, x, n);
+  sort_positions(at, keys, t, n, compare);
   for (size_t i = 0; i < n; i++) {
-    if (i > 0 && !oq_text_equal(x[at[i - 1]], x[at[i]])) rank++;
+    if (i > 0 && compare(t, at[i - 1], at[i]) != 0) rank++;
     keys[at[i]] = rank;
   }
   *out = keys;
@@ -143,7 +163,9 @@ static oq_status text_keys(uint64_t **out, const oq_run *r,
 
 /* ---- keys ---------------------------------------------------------------- */
 oq_status oq_pick_keys(uint64_t **out, const oq_run *r, const oq_ctensor *t) {
-  if (t->dtype == OQ_DT_STRING) return text_keys(out, r, t);
+  if (t->dtype == OQ_DT_STRING) return rank_keys(out, r, t, compare_texts);
+  if (oq_dtype_in((int32_t)t->dtype, OQ_DTM_COMPLEX))
+    return rank_keys(out, r, t, compare_complex);
   const size_t n = oq_tensor_count(t);
   const oq_num_class cls = oq_k_class((int32_t)t->dtype);
   uint64_t *const keys =

@@ -52,8 +52,10 @@ static inline void oq_pick_copy(uint8_t *to, const uint8_t *from, size_t size) {
 }
 
 /* Numbers that compare as the elements of `t` do (the two zeros equal, NaN
- * above all; texts by their bytes), in scratch.  `t` is of a type that
- * kern/k_eltwise.h has a class for, or STRING. */
+ * above all; texts by their bytes; complex numbers by their real part first),
+ * in scratch.  Keys of texts and complex numbers mean nothing outside of `t`.
+ * `t` is of a type that kern/k_eltwise.h has a class for, STRING, or complex.
+ */
 oq_status oq_pick_keys(uint64_t **out, const oq_run *r, const oq_ctensor *t);
 
 #endif

@@ -17,5 +17,8 @@ oq_status oq_widen_in_f64(const double **out, const oq_run *r,
                           const oq_ctensor *t);
 oq_status oq_widen_out_f64(double **out, const oq_run *r, uint32_t i);
 void oq_widen_done_f64(const oq_run *r, uint32_t i, const double *values);
+/* Runs a kernel that is linear in input 0 on the real and the imaginary parts
+ * of a complex input 0, as two runs on real numbers. */
+oq_status oq_widen_parts(oq_run *r, oq_status (*kernel)(oq_run *r));
 
 #endif

@@ -19,6 +19,7 @@
    OQ_DTM(F8E5M2FNUZ) | OQ_DTM(F8E8M0))
 #define OQ_DTM_SUBBYTE \
   (OQ_DTM(U4) | OQ_DTM(I4) | OQ_DTM(F4E2M1) | OQ_DTM(U2) | OQ_DTM(I2))
+#define OQ_DTM_COMPLEX (OQ_DTM(C64) | OQ_DTM(C128))
 #define OQ_DTM_ALL (UINT32_C(0x07fffffe))
 
 /* Of an element in memory: an oq_text for STRING.  0 for numbers ONNX does not
