@@ -177,8 +177,8 @@ class Row:
 
     as_of: the newest opset that onnxruntime has a kernel for, where later ones
     only add types.  by_reference: the evaluator of the onnx package is asked,
-    as onnxruntime has none at all.  also: (first, last) opsets of a version that
-    only onnxruntime knows.
+    as onnxruntime has none at all.  also: (first, last) opsets of a version
+    that only onnxruntime knows.
     """
 
     def __init__(self, op, draw, domain="", name="", special=0.0, wide=False,

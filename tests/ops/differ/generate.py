@@ -37,17 +37,19 @@ NEWEST, MS = 27, "com.microsoft"
 ort.set_default_logger_severity(4)
 
 
-# ---- what onnxruntime has ------------------------------------------------------
+# ---- what onnxruntime has --------------------------------------------------
 def kernels():
     """(domain, operator) to [first opset, last, {type variable: types}]."""
     y = {}
     for k in ort_state.get_all_opkernel_def():
         if k.provider != "CPUExecutionProvider":
             continue
-        types = {v: [t[7:-1] for t in ts if t.startswith("tensor(")]
+        types = {v: sorted(t[7:-1] for t in ts if t.startswith("tensor("))
                  for v, ts in k.type_constraints.items()}
         y.setdefault((k.domain, k.op_name), []).append((*k.version_range,
                                                         types))
+    for ks in y.values():  # in an order of their own
+        ks.sort(key=lambda k: (*k[:2], sorted(k[2].items())))
     return y
 
 
@@ -74,12 +76,12 @@ def schema_types(row, opset):
         s = defs.get_schema(row.op, opset, row.domain_name)
     except defs.SchemaError:
         return {}
-    return {c.type_param_str: [t[7:-1] for t in c.allowed_type_strs
-                               if t.startswith("tensor(")]
+    return {c.type_param_str: sorted(t[7:-1] for t in c.allowed_type_strs
+                                     if t.startswith("tensor("))
             for c in s.type_constraints}
 
 
-# ---- models --------------------------------------------------------------------
+# ---- models ----------------------------------------------------------------
 def type_of(v):
     if isinstance(v, list):
         return helper.make_sequence_type_proto(type_of(v[0]))
@@ -173,7 +175,8 @@ class Case:
             ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
         model, feeds = self.model, self.feeds
         if self.d.instead is not None or self.taken != self.opset:
-            model, feeds = self.build(self.d.instead or self.inputs, self.taken)
+            model, feeds = self.build(self.d.instead or self.inputs,
+                                      self.taken)
         s = ort.InferenceSession(model.SerializeToString(), opt,
                                  providers=["CPUExecutionProvider"])
         self.results = [v if isinstance(v, list) else np.asarray(v)
@@ -211,7 +214,8 @@ class Case:
                 y += "=" + str(v.tolist()).replace(" ", "")
             return y
 
-        attrs = " ".join(f"{k}={str(v)[:60]}".replace("\n", " ") for k, v in self.attrs.items())
+        attrs = " ".join(f"{k}={str(v)[:60]}".replace("\n", " ")
+                         for k, v in self.attrs.items())
         return (f"opset {self.opset}: " + " ".join(map(one, self.inputs)) +
                 (" | " + attrs if attrs else ""))
 
@@ -260,7 +264,7 @@ def deviate(case):
     return ""
 
 
-# ---- packs ---------------------------------------------------------------------
+# ---- packs -----------------------------------------------------------------
 class Left(Exception):
     """What onnxruntime does not take."""
 

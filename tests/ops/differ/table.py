@@ -8,7 +8,8 @@ from draw import F16, F32, F64, I8, I32, I64, U8, Row, Skip
 
 ROWS = []
 MS = "com.microsoft"
-# Of one or a few roundings per element; a value near zero is as good relatively.
+# Of one or a few roundings per element; a value near zero is as good
+# relatively.
 NEAR = dict(rtol=2e-6, atol=1e-7, range=0.0)
 
 
@@ -25,7 +26,7 @@ def row(op, **more):
     return add
 
 
-# ---- one input -----------------------------------------------------------------
+# ---- one input -------------------------------------------------------------
 def unary(ops, attrs=lambda d: {}, **more):
     rows(ops, lambda d: ([d.x()], attrs(d)), **more)
 
@@ -117,7 +118,7 @@ def _(d):
     return [x], {"to": int(helper.np_dtype_to_tensor_dtype(to))}
 
 
-# ---- two inputs and more ---------------------------------------------------------
+# ---- two inputs and more ---------------------------------------------------
 def two(d, t="T", **more):
     a, b = d.pair()
     return d.x(a, t, **more), d.x(b, t, **more)
@@ -217,7 +218,7 @@ def _(d):
     return [np.array(v, t) for v in (a, b, step)]
 
 
-# ---- sums over axes --------------------------------------------------------------
+# ---- sums over axes --------------------------------------------------------
 def reduce(d):
     s = d.shape()
     axes = d.axes(len(s), negative=d.v >= 11)
@@ -232,7 +233,8 @@ def reduce(d):
 
 
 rows("ReduceSum ReduceMean ReduceL1 ReduceL2 ReduceSumSquare", reduce,
-     special=.05, why="sums cancel: their error is of the terms' size", atol=1e-5)
+     special=.05, atol=1e-5,
+     why="sums cancel: their error is of the terms' size")
 rows("ReduceProd", lambda d: (lambda v: (
     [v[0][0].clip(0, 2), *v[0][1:]] if v[0][0].dtype.kind in "iu" else v[0],
     v[1]))(reduce(d)), rtol=1e-5)
@@ -337,10 +339,10 @@ def _(d):
         "num_groups": g, "epsilon": d.opt(d.f(1e-3, 1e-1))}
 
 
-# ---- products --------------------------------------------------------------------
+# ---- products --------------------------------------------------------------
 def sizes(d):
-    """Of a product; some fill blocks of a kernel, or have more terms than a float
-    holds of products of 8 bits."""
+    """Of a product; some fill blocks of a kernel, or have more terms of 8 bits
+    than a float holds."""
     if d.p(.15):
         return d.ints(3, 20, 90)
     if d.p(.03):
@@ -428,7 +430,7 @@ def _(d):
     return [d.x(d.shape(0, 2, 4) + (n, n))]
 
 
-# ---- windows ---------------------------------------------------------------------
+# ---- windows ---------------------------------------------------------------
 def window(d, rank, dilation=True, ceil=False, pads=True, high=4):
     """Attributes of a window that fits in one of at least 8 of each axis."""
     k = d.ints(rank, 1, high)
@@ -697,7 +699,7 @@ def _(d):
     return [x, roi, scales], a
 
 
-# ---- what only moves values --------------------------------------------------------
+# ---- what only moves values ------------------------------------------------
 MOVES = dict(exact=True, wide=True, special=.2)
 
 
@@ -1035,7 +1037,7 @@ def _(d):
     return [], a
 
 
-# ---- detection, losses ---------------------------------------------------------------
+# ---- detection, losses -----------------------------------------------------
 @row("NonMaxSuppression", exact=True)
 def _(d):
     b, c, n = d.i(1, 2), d.i(1, 3), d.i(1, 9)
@@ -1070,7 +1072,7 @@ rows("SoftmaxCrossEntropyLoss", lambda d: (*loss(d, "Tind"), d.pick(1, 2)),
      hollow=False)
 
 
-# ---- signals -------------------------------------------------------------------------
+# ---- signals ---------------------------------------------------------------
 rows("BlackmanWindow HammingWindow HannWindow", lambda d: (
     [np.array(d.i(1, 40), d.t("T1"))],
     {"periodic": d.bit(), "output_datatype": d.opt(d.pick(1, 11))}),
@@ -1114,7 +1116,7 @@ rows("MelWeightMatrix", lambda d: ([
     {"output_datatype": d.opt(d.pick(1, 11))}), type="T1")
 
 
-# ---- quantized ------------------------------------------------------------------------
+# ---- quantized -------------------------------------------------------------
 def scale_of(d, s=(), t=F32):
     return np.asarray(d.rng.random(s) * .05 + .01).astype(t)
 
@@ -1201,7 +1203,7 @@ def _(d):
             zero_of(d, (), t3), d.opt(d.whole((co,), I32, -3000, 3000))], a
 
 
-# ---- recurrent ---------------------------------------------------------------------
+# ---- recurrent -------------------------------------------------------------
 # ThresholdedRelu jumps: a rounding would be seen.
 BOUNDED = ["Tanh", "Sigmoid", "ScaledTanh", "HardSigmoid", "Softsign"]
 ANY = BOUNDED + ["Relu", "Affine", "LeakyRelu", "Elu", "Softplus"]
@@ -1239,7 +1241,7 @@ rows("RNN GRU LSTM", recurrent, hollow=False, atol=2e-5, range=1e-5,
      why="errors add up over the steps")
 
 
-# ---- attention of the default domain -------------------------------------------------
+# ---- attention of the default domain ---------------------------------------
 @row("Attention", type="T1", atol=1e-5, hollow=False)
 def _(d):
     b, kv = d.i(1, 3), d.i(1, 3)
@@ -1294,7 +1296,7 @@ def _(d):
             if at else None], a
 
 
-# ---- com.microsoft: products and convolutions -----------------------------------------
+# ---- com.microsoft: products and convolutions ------------------------------
 def fused(ops, **more):
     return row(ops, domain=MS, hollow=False, **more)
 
@@ -1392,7 +1394,7 @@ def _(d):
     return ins, {"transA": ta, "transB": tb, "alpha": d.opt(d.f(.5, 2))}
 
 
-# ---- com.microsoft: quantized maps ----------------------------------------------------
+# ---- com.microsoft: quantized maps -----------------------------------------
 def q_value(d, s, t):
     return [level(d, s, t), scale_of(d), zero_of(d, (), t)]
 
@@ -1507,7 +1509,7 @@ def _(d):
         "bits": bits, "block_size": 16, "quantize_axis": 1}
 
 
-# ---- com.microsoft: activations, norms ------------------------------------------------
+# ---- com.microsoft: activations, norms -------------------------------------
 @fused("Gelu", rtol=2e-6, atol=5e-7, scale=3)
 @fused("QuickGelu", rtol=2e-6, atol=1e-6, scale=3)
 def _(d):
@@ -1552,7 +1554,7 @@ def _(d):
         "epsilon": d.opt(d.f(1e-5, 1e-2))}, [True, mask, d.p()]
 
 
-# ---- com.microsoft: attention ----------------------------------------------------------
+# ---- com.microsoft: attention ----------------------------------------------
 def key_mask(d, b, q, total, *kinds):
     kind = d.pick(*kinds)
     if kind == 1:
@@ -1654,10 +1656,11 @@ def _(d):
     return [x, at.astype(I64), d.x((16, half), F32), d.x((16, half), F32)], a
 
 
-# ---- sequences, optionals, bodies -------------------------------------------------------
+# ---- sequences, optionals, bodies ------------------------------------------
 def items(d, t, n=None):
     s = d.shape(0, 3)
-    return [d.x(s if d.p() else d.shape(0, 3), t) for _ in range(n or d.i(1, 4))]
+    return [d.x(s if d.p() else d.shape(0, 3), t)
+            for _ in range(n or d.i(1, 4))]
 
 
 SEQUENCES = dict(exact=True, type="S", hollow=False)
@@ -1788,7 +1791,7 @@ def _(d):
         "scan_output_directions": d.opt(d.ints(1, 0, 1))}, 2
 
 
-# ---- what onnxruntime has no kernel for -----------------------------------------------
+# ---- what onnxruntime has no kernel for ------------------------------------
 @row("LinearAttention", by_reference=True, hollow=False, atol=1e-5, scale=.5)
 def _(d):
     b, t, kv, k, v = d.ints(5, 1, 5)
@@ -1812,7 +1815,7 @@ def _(d):
         "activation": d.opt(d.pick("silu", "swish", "none"))}, 2
 
 
-# ---- where onnxruntime is not followed ------------------------------------------------
+# ---- where onnxruntime is not followed -------------------------------------
 def reference(c):
     """As the evaluator of the onnx package has it."""
     return ReferenceEvaluator(c.model).run(None, c.feeds)
@@ -1895,13 +1898,13 @@ def one_of_all(c):
     return (e / e.sum(axes, keepdims=True)).max() * 256 >= 255.49
 
 
-# (operators, which cases, what the specification gives or None to leave the case
-# out, the sentence that decides)
+# (operators, which cases, what the specification gives or None to leave the
+# case out, the sentence that decides)
 DEVIATIONS = [
     ("MaxPool AveragePool LpPool", padded_else, explicit_pads,
      "SAME_UPPER or SAME_LOWER mean pad the input so that `output_shape[i] = "
-     "ceil(input_shape[i] / strides[i])` for each axis `i`: with dilations it is "
-     "less.  Padding can take any value greater than or equal to 0: where "
+     "ceil(input_shape[i] / strides[i])` for each axis `i`: with dilations it "
+     "is less.  Padding can take any value greater than or equal to 0: where "
      "strides are longer than the kernel it is less."),
     ("QuantizeLinear", lambda c: np.isinf(c.inputs[0]).any(), saturated,
      "For saturation, it saturates according to: uint8: [0, 255] and so on; of "
@@ -1913,9 +1916,9 @@ DEVIATIONS = [
      "image; `pads` format should be as follow [x1_begin, x2_begin...x1_end, "
      "x2_end,...]"),
     (" ".join(["ReduceMean", *NOTHING]), lambda c: c.inputs[0].size == 0,
-     reduced_nothing, "Reduction over an empty set of values yields 0 [1, minus "
-     "infinity, undefined]; the resulting tensor has the same rank as the input "
-     "if `keepdims` equals 1."),
+     reduced_nothing, "Reduction over an empty set of values yields 0 [1, "
+     "minus infinity, undefined]; the resulting tensor has the same rank as "
+     "the input if `keepdims` equals 1."),
     ("ReduceLogSumExp", lambda c: c.inputs[0].dtype.kind in "iu", None,
      "The function of the operator computes in double and casts at the end; "
      "onnxruntime adds the maximum to a logarithm that was cut off."),
@@ -1929,8 +1932,8 @@ DEVIATIONS = [
      lambda c: [np.full(c.results[0].shape, c.inputs[7])],
      "y = saturate((x / y_scale) + y_zero_point), of a sum that is 0."),
     ("ms_QLinearSoftmax", one_of_all, None,
-     "Quantization saturates: a probability of 1 in steps of 1/256 is 255, not 0."
-     ),
+     "Quantization saturates: a probability of 1 in steps of 1/256 is 255, "
+     "not 0."),
     ("Attention", lambda c: len(c.outs) > 3 and
      c.attrs.get("qk_matmul_output_mode") == 2, lambda c: [
         *c.results[:-1], np.where(
@@ -1940,8 +1943,8 @@ DEVIATIONS = [
      "least number; so are masks of bools."),
     ("AffineGrid", lambda c: c.attrs.get("align_corners") == 1 and
      1 in c.inputs[1][2:], None,
-     "positions evenly spaced ..., with dimensions ranging from `-1` to `1`: of "
-     "one position it says nothing, and PyTorch, to which the text refers, "
+     "positions evenly spaced ..., with dimensions ranging from `-1` to `1`: "
+     "of one position it says nothing, and PyTorch, to which the text refers, "
      "takes 0 where onnxruntime takes 1."),
     ("Resize", fraction, reference,
      "Example resize_downsample_scales_linear_align_corners: the length in "
