@@ -6,8 +6,7 @@
 #include "ops/ml.h"
 #include "ops/rules.h"
 
-/* ---- keys and their places
- * ------------------------------------------------------ */
+/* ---- keys and their places --------------------------------------------- */
 typedef struct entry {
   union {
     int64_t i;
@@ -117,8 +116,7 @@ static bool find(uint32_t *out, const table *t, const entry *e) {
   return false;
 }
 
-/* ---- lists of attributes as tensors
- * ------------------------------------------------ */
+/* ---- lists of attributes as tensors ------------------------------------ */
 static oq_ctensor list_of(oq_dtype t, const void *v, uint32_t n) {
   const size_t size = oq_dtype_bits((int32_t)t) / 8;
 
@@ -183,8 +181,7 @@ static oq_status same_lengths(const source *s, const oq_ctensor *a,
                          "there are %zu keys and %zu values", n, m);
 }
 
-/* ---- LabelEncoder from version 2
- * ------------------------------------------------------ */
+/* ---- LabelEncoder from version 2 --------------------------------------- */
 #define ENCODE_TYPES                                                        \
   (OQ_DTM(STRING) | OQ_DTM(I64) | OQ_DTM(F32) | OQ_DTM(I32) | OQ_DTM(I16) | \
    OQ_DTM(F64))
@@ -285,8 +282,7 @@ static oq_status encoder_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- texts to integers and back
- * --------------------------------------------------------- */
+/* ---- texts to integers and back ---------------------------------------- */
 /* `keys` are the texts, `values` their integers; what maps back has its own
  * default. */
 static oq_status make_both_ways(encode_params *p, const source *s) {
@@ -348,8 +344,7 @@ static oq_status mapper_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- OneHotEncoder
- * ------------------------------------------------------------------------- */
+/* ---- OneHotEncoder ----------------------------------------------------- */
 static oq_status one_hot_check(const oq_graph *g, const oq_node *n,
                                void *params, oq_diags *d) {
   encode_params *const p = params;
@@ -414,9 +409,7 @@ static oq_status one_hot_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- attributes
- * ---------------------------------------------------------------------------------
- */
+/* ---- attributes -------------------------------------------------------- */
 #define P encode_params
 #define DEFAULT_INT OQ_A_I64(P, default_int, "default_int64", -1, 1, 0)
 #define DEFAULT_TEXT                                                  \
@@ -448,9 +441,7 @@ static const oq_attr_def encoder4_attrs[] = {
     OQ_A_TENSOR(P, values_t, "values_tensor"),
     OQ_A_TENSOR(P, default_t, "default_tensor")};
 
-/* ---- table
- * ----------------------------------------------------------------------------------------
- */
+/* ---- table ------------------------------------------------------------- */
 #define ROW(op, from, to_, types, moves, table, what, kind)                  \
   {                                                                          \
     .domain = OQ_ML, .name = (op), .since = (from), .last = (to_),           \

@@ -36,8 +36,7 @@ static oq_status infer_floats(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- Scaler
- * ------------------------------------------------------------------ */
+/* ---- Scaler ------------------------------------------------------------ */
 static oq_status scaler_check(const oq_graph *g, const oq_node *n, void *params,
                               oq_diags *d) {
   const feature_params *const p = params;
@@ -68,8 +67,7 @@ static oq_status scaler_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Normalizer
- * ---------------------------------------------------------------- */
+/* ---- Normalizer -------------------------------------------------------- */
 typedef enum norm { NORM_MAX, NORM_L1, NORM_L2 } norm;
 static const char *const norm_texts[] = {"MAX", "L1", "L2", NULL};
 
@@ -116,8 +114,7 @@ static oq_status normalizer_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Binarizer
- * -------------------------------------------------------------------- */
+/* ---- Binarizer --------------------------------------------------------- */
 static oq_status binarizer_run(oq_run *r) {
   const float t = ((const feature_params *)r->params)->threshold;
   const size_t n = oq_tensor_count(r->in[0]);
@@ -127,8 +124,7 @@ static oq_status binarizer_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- Imputer
- * ----------------------------------------------------------------------- */
+/* ---- Imputer ----------------------------------------------------------- */
 static bool is_integer(oq_dtype t) { return t == OQ_DT_I64 || t == OQ_DT_I32; }
 
 static oq_status imputer_check(const oq_graph *g, const oq_node *n,
@@ -187,8 +183,7 @@ static oq_status imputer_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- FeatureVectorizer
- * --------------------------------------------------------------- */
+/* ---- FeatureVectorizer ------------------------------------------------- */
 static oq_status vectorizer_check(const oq_graph *g, const oq_node *n,
                                   void *params, oq_diags *d) {
   feature_params *const p = params;
@@ -249,8 +244,7 @@ static oq_status vectorizer_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- ArrayFeatureExtractor
- * ------------------------------------------------------------- */
+/* ---- ArrayFeatureExtractor --------------------------------------------- */
 /* How many indices there are; all axes count. */
 static oq_dim indices_of(const oq_type *t) {
   oq_dim n = {.size = 1};
@@ -299,9 +293,7 @@ static oq_status extractor_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * ------------------------------------------------------------------------------
- */
+/* ---- table ------------------------------------------------------------- */
 #define P feature_params
 static const oq_attr_def scaler_attrs[] = {OQ_A_F32S(P, offset, "offset"),
                                            OQ_A_F32S(P, scale, "scale")};

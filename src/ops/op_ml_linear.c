@@ -134,8 +134,7 @@ static oq_status regressor_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- linear models: runs
- * ----------------------------------------------------- */
+/* ---- linear models: runs ----------------------------------------------- */
 static float *scores_out(const oq_run *r) {
   return r->n_out > 1 ? r->out[1].data : NULL;
 }
@@ -197,8 +196,7 @@ static oq_status linear_regressor_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- support vectors: attributes
- * ---------------------------------------------- */
+/* ---- support vectors: attributes --------------------------------------- */
 static oq_status check_kernel(const linear_params *p, const source *s) {
   if (p->kernel.n != 0 && p->kernel.n != 3)
     return bad_length(s, "kernel_params", p->kernel.n, 3);
@@ -300,8 +298,7 @@ static oq_status svm_classifier_infer(oq_infer *x) {
       x, raw && p->labels.n > 2 ? (int64_t)p->n_pairs : (int64_t)p->labels.n);
 }
 
-/* ---- support vectors: runs
- * ------------------------------------------------------ */
+/* ---- support vectors: runs --------------------------------------------- */
 static void rbf(float *y, const float *x, oq_ml_rows rows, const float *w,
                 size_t m, float gamma) {
   for (size_t i = 0; i < rows.n; i++)
@@ -361,8 +358,7 @@ static oq_status svm_regressor_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- probabilities from pairs
- * ----------------------------------------------------- */
+/* ---- probabilities from pairs ------------------------------------------ */
 /* One row of a machine. */
 typedef struct judge {
   const linear_params *p;
@@ -486,8 +482,7 @@ static void couple(judge *j, float *y) {
   }
 }
 
-/* ---- SVMClassifier
- * ---------------------------------------------------------------- */
+/* ---- SVMClassifier ----------------------------------------------------- */
 static uint32_t most_votes(const judge *j) {
   uint32_t best = 0;
 
@@ -562,9 +557,7 @@ static oq_status svm_classifier_run(oq_run *r) {
   return OQ_OK;
 }
 
-/* ---- table
- * ---------------------------------------------------------------------------
- */
+/* ---- table ------------------------------------------------------------- */
 static const char *const kernel_texts[] = {"LINEAR", "POLY", "RBF", "SIGMOID",
                                            NULL};
 #define P linear_params

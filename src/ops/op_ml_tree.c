@@ -285,8 +285,7 @@ static oq_status with_room(source *s,
   return y;
 }
 
-/* ---- classifier: attributes
- * -------------------------------------------------- */
+/* ---- classifier: attributes -------------------------------------------- */
 /* Two classes of which only one is voted for have one score. */
 static oq_status find_only_class(oq_trees *t, const source *s, oq_arena *a) {
   tree_params *const p = s->p;
@@ -331,8 +330,7 @@ static oq_status classifier_check(const oq_graph *g, const oq_node *n,
   return with_room(&s, make_classifier);
 }
 
-/* ---- regressor: attributes
- * --------------------------------------------------- */
+/* ---- regressor: attributes --------------------------------------------- */
 static oq_status take_n_targets(uint32_t *out, const source *s) {
   const int64_t n = s->p->n_targets;
 
@@ -366,8 +364,7 @@ static oq_status regressor_check(const oq_graph *g, const oq_node *n,
   return with_room(&s, make_regressor);
 }
 
-/* ---- TreeEnsemble: attributes
- * ------------------------------------------------- */
+/* ---- TreeEnsemble: attributes ------------------------------------------ */
 static oq_status take_tensor(oq_ctensor *out, const source *s,
                              const oq_tensor_attr *t, uint32_t types,
                              const char *name) {
@@ -566,8 +563,7 @@ static oq_status ensemble_check(const oq_graph *g, const oq_node *n,
   return with_room(&s, make_ensemble);
 }
 
-/* ---- types
- * ------------------------------------------------------------------- */
+/* ---- types ------------------------------------------------------------- */
 static oq_status infer_columns(oq_dim *n, const oq_infer *x) {
   const tree_params *const p = x->params;
   oq_dim c;
@@ -609,8 +605,7 @@ static oq_status ensemble_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- votes of a block of rows
- * -------------------------------------------------- */
+/* ---- votes of a block of rows ------------------------------------------ */
 enum { BLOCK = 256 };
 
 /* Sums, or extremes, of one block; [row][target]. */
@@ -701,8 +696,7 @@ static void tally_block(tally *t, const oq_ctensor *x, size_t columns,
     t->score[i] = (double)sum[i];
 }
 
-/* ---- from scores to outputs
- * ------------------------------------------------------ */
+/* ---- from scores to outputs -------------------------------------------- */
 static double rounded(const tally *t, double v) {
   return t->f->wide ? v : (double)(float)v;
 }
@@ -768,8 +762,7 @@ static uint32_t finish_pair(const tree_params *p, const tally *t, double s,
   return s > (p->signs ? 0.0 : 0.5) ? 1 : 0;
 }
 
-/* ---- runs
- * ------------------------------------------------------------------------ */
+/* ---- runs -------------------------------------------------------------- */
 typedef void (*finish_fn)(oq_run *r, tally *t, size_t row, size_t in_block);
 
 /* Doubles are compared as doubles, whatever the trees are of. */
@@ -834,8 +827,7 @@ static oq_status classifier_run(oq_run *r) { return run_trees(r, classify); }
 static oq_status regressor_run(oq_run *r) { return run_trees(r, regress); }
 static oq_status ensemble_run(oq_run *r) { return run_trees(r, store_targets); }
 
-/* ---- attributes
- * -------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------- */
 static const char *const aggregate_texts[] = {"AVERAGE", "SUM", "MIN", "MAX",
                                               NULL};
 #define P tree_params
@@ -905,8 +897,7 @@ static const oq_attr_def ensemble_attrs[] = {
     REQUIRED(roots, "tree_roots", OQ_ATTR_I64S),
 };
 
-/* ---- table
- * -------------------------------------------------------------------------- */
+/* ---- table ------------------------------------------------------------- */
 #define ROW(op, from, to, outs, table, types, kind)                            \
   {                                                                            \
     .domain = OQ_ML, .name = (op), .since = (from), .last = (to), .min_in = 1, \
