@@ -17,7 +17,7 @@ OQ_API oq_status oq_runner_create(oq_runner **out, oq_model *m);
 OQ_API oq_status oq_runner_run(oq_runner *r, const oq_tensor_view *inputs,
                                size_t n_inputs);
 /* Output i of the last run; borrowed until the next.  NULL if there is none, or
- * it is no tensor. */
+ * it is no tensor; of maps, which ZipMap of ai.onnx.ml makes, their values. */
 OQ_API const oq_tensor_view *oq_runner_output(const oq_runner *r, size_t i);
 
 /* The same for values of any kind: sequences and optionals too.  oq_runner_run

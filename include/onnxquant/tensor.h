@@ -66,17 +66,20 @@ typedef enum oq_kind {
   OQ_KIND_UNKNOWN,
   OQ_KIND_TENSOR,
   OQ_KIND_SEQUENCE, /* of tensors */
-  OQ_KIND_OPTIONAL  /* a tensor or a sequence, or nothing */
+  OQ_KIND_OPTIONAL, /* a tensor or a sequence, or nothing */
+  OQ_KIND_MAPS      /* a map, or a sequence of maps with the same keys */
 } oq_kind;
 
 /* A value of any kind; a view owns nothing.  An optional that holds something
  * may be given as that, and is handed out as that; one that holds nothing has
- * no items. */
+ * no items.  Maps have two: the keys [keys], int64 or STRING, and the values
+ * [maps, keys], one column per key; of a single map they may be [keys]. */
 typedef struct oq_value_view {
   int32_t kind;          /* oq_kind */
-  oq_tensor_view tensor; /* of a sequence only dtype; 0 = not known */
-  const struct oq_value_view *item; /* of a sequence, each a tensor; the one of
-                                       an optional */
+  oq_tensor_view tensor; /* of a sequence only dtype; 0 = not known; of maps
+                            that are handed out their values once more */
+  const struct oq_value_view *item; /* of a sequence and of maps, each a tensor;
+                                       the one of an optional */
   size_t n_items;
 } oq_value_view;
 

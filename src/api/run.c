@@ -130,6 +130,24 @@ static oq_status take_sequence(oq_datum *out, oq_runner *r, uint32_t i,
   return OQ_OK;
 }
 
+/* Numbers of keys and values are for the kernel to compare. */
+static oq_status take_map(oq_datum *out, oq_runner *r, uint32_t i,
+                          const oq_value_view *v) {
+  oq_datum *item;
+
+  if (v->n_items != OQ_MAP_ITEMS || v->item == NULL ||
+      v->item[OQ_MAP_KEYS].kind != OQ_KIND_TENSOR ||
+      v->item[OQ_MAP_VALUES].kind != OQ_KIND_TENSOR)
+    return refuse_input(r, i, "a map without keys and values");
+  item = OQ_NEW_N(r->arena, oq_datum, OQ_MAP_ITEMS);
+  if (item == NULL) return oq_fail_memory(r->model->cx->diags);
+  for (uint32_t k = 0; k < OQ_MAP_ITEMS; k++)
+    OQ_TRY(take_tensor(&item[k], r, i, &v->item[k].tensor));
+  *out =
+      (oq_datum){.kind = OQ_DATUM_MAPS, .item = item, .n_items = OQ_MAP_ITEMS};
+  return OQ_OK;
+}
+
 static oq_status take_value(oq_datum *out, oq_runner *r, uint32_t i,
                             const oq_value_view *v) {
   if (v->kind == OQ_KIND_OPTIONAL) {
@@ -143,12 +161,13 @@ static oq_status take_value(oq_datum *out, oq_runner *r, uint32_t i,
   }
   if (v->kind == OQ_KIND_TENSOR) return take_tensor(out, r, i, &v->tensor);
   if (v->kind == OQ_KIND_SEQUENCE) return take_sequence(out, r, i, v);
+  if (v->kind == OQ_KIND_MAPS) return take_map(out, r, i, v);
   return refuse_input(r, i, "a value of unknown kind");
 }
 
 /* ---- outputs ----------------------------------------------------------- */
-static oq_status give_sequence(oq_value_view *out, oq_runner *r,
-                               const oq_datum *d) {
+static oq_status give_items(oq_value_view *out, oq_runner *r, oq_kind kind,
+                            const oq_datum *d) {
   oq_value_view *item = OQ_NEW_N(r->given, oq_value_view, d->n_items);
 
   if (item == NULL) return oq_fail_memory(r->model->cx->diags);
@@ -156,8 +175,9 @@ static oq_status give_sequence(oq_value_view *out, oq_runner *r,
     item[i] = (oq_value_view){.kind = OQ_KIND_TENSOR,
                               .tensor = oq_view_of(&d->item[i].t)};
   *out = (oq_value_view){
-      .kind = OQ_KIND_SEQUENCE, .item = item, .n_items = d->n_items};
+      .kind = (int32_t)kind, .item = item, .n_items = d->n_items};
   out->tensor.dtype = (int32_t)d->t.dtype;
+  if (kind == OQ_KIND_MAPS) out->tensor = item[OQ_MAP_VALUES].tensor;
   return OQ_OK;
 }
 
@@ -169,7 +189,9 @@ static oq_status give_output(oq_value_view *out, oq_runner *r,
           (oq_value_view){.kind = OQ_KIND_TENSOR, .tensor = oq_view_of(&d->t)};
       return OQ_OK;
     case OQ_DATUM_SEQUENCE:
-      return give_sequence(out, r, d);
+      return give_items(out, r, OQ_KIND_SEQUENCE, d);
+    case OQ_DATUM_MAPS:
+      return give_items(out, r, OQ_KIND_MAPS, d);
     case OQ_DATUM_NOTHING:
       *out = (oq_value_view){.kind = OQ_KIND_OPTIONAL};
       return OQ_OK;
@@ -186,6 +208,11 @@ static oq_status refuse_output(const oq_runner *r, oq_value_id v) {
                  w.value);
 }
 
+/* Maps have a tensor that stands for them. */
+static bool has_tensor(const oq_datum *d) {
+  return d->kind == OQ_DATUM_TENSOR || d->kind == OQ_DATUM_MAPS;
+}
+
 /* ---- run --------------------------------------------------------------- */
 static oq_status run(oq_runner *r, const oq_datum *in, bool tensors_only) {
   const oq_graph *g = r->graph;
@@ -194,7 +221,7 @@ static oq_status run(oq_runner *r, const oq_datum *in, bool tensors_only) {
                              &r->model->cx->env));
   for (uint32_t i = 0; i < r->n_outputs; i++) {
     const oq_datum *d = oq_session_datum(r->session, g->outputs[i]);
-    if (d == NULL || (tensors_only && d->kind != OQ_DATUM_TENSOR))
+    if (d == NULL || (tensors_only && !has_tensor(d)))
       return refuse_output(r, g->outputs[i]);
     OQ_TRY(give_output(&r->outputs[i], r, d));
   }
@@ -254,7 +281,9 @@ const oq_value_view *oq_runner_output_value(const oq_runner *r, size_t i) {
 const oq_tensor_view *oq_runner_output(const oq_runner *r, size_t i) {
   const oq_value_view *v = oq_runner_output_value(r, i);
 
-  return v == NULL || v->kind != OQ_KIND_TENSOR ? NULL : &v->tensor;
+  if (v == NULL || (v->kind != OQ_KIND_TENSOR && v->kind != OQ_KIND_MAPS))
+    return NULL;
+  return &v->tensor;
 }
 
 size_t oq_runner_bytes(const oq_runner *r) {

@@ -178,6 +178,44 @@ static bool expected_file(char *out, size_t size, const job *k, uint64_t i,
 
 /* ---- one sample -----------------------------------------------------------
  */
+static json_t *json_key(const oq_tensor_view *keys, int64_t i) {
+  if (keys->dtype == OQ_DT_I64)
+    return json_integer((json_int_t)((const int64_t *)keys->data)[i]);
+  const oq_text *t = (const oq_text *)keys->data + i;
+  json_t *j = json_stringn(t->n ? t->p : "", t->n);
+  if (j) return j;
+  char *text = calloc(t->n + 1, 1); /* not UTF-8 */
+  if (text && t->n) memcpy(text, t->p, t->n);
+  j = oq_json_string(text);
+  free(text);
+  return j;
+}
+
+static json_t *json_keys(const oq_tensor_view *keys) {
+  json_t *list = json_array();
+
+  for (int64_t i = 0; i < keys->dim[0]; i++)
+    (void)json_array_append_new(list, json_key(keys, i));
+  return list;
+}
+
+/* The keys of a list of maps, whose values are in output_N.npy. */
+static int write_keys(job *k, const char *folder, size_t n) {
+  const oq_tensor_view *keys = oq_engine_keys(k->engine, n);
+  char path[PATH_MAX + 64];
+
+  if (!keys) return OQ_EXIT_DONE;
+  (void)snprintf(path, sizeof path, "%s/output_%zu.keys.json", folder, n);
+  FILE *f = fopen(path, "wb");
+  json_t *j = json_keys(keys);
+  bool ok = f && json_dumpf(j, f, JSON_COMPACT) == 0 && fputc('\n', f) != EOF;
+  if (f && fclose(f) != 0) ok = false;
+  json_decref(j);
+  if (ok) return OQ_EXIT_DONE;
+  oq_term_error(NULL, "%s: %s", path, strerror(errno));
+  return OQ_EXIT_SYSTEM;
+}
+
 static int write_outputs(job *k, uint64_t i, const oq_tensor_view *out) {
   char folder[PATH_MAX], path[PATH_MAX + 64];
   oq_io_error err;
@@ -187,6 +225,7 @@ static int write_outputs(job *k, uint64_t i, const oq_tensor_view *out) {
   for (size_t n = 0; n < k->info->n_outputs; n++) {
     (void)snprintf(path, sizeof path, "%s/output_%zu.npy", folder, n);
     OQ_DO(oq_work_io(&k->w, oq_io_write_npy(path, &out[n], &err), &err));
+    OQ_DO(write_keys(k, folder, n));
   }
   return OQ_EXIT_DONE;
 }
@@ -279,7 +318,10 @@ static json_t *json_outputs(const job *k) {
     const result *r = &k->results[i];
     json_t *j = json_object();
 
+    const oq_tensor_view *keys = oq_engine_keys(k->engine, i);
+
     oq_json_text(j, "name", k->info->outputs[i].name);
+    if (keys) oq_json_put(j, "keys", json_keys(keys));
     if (k->o->expect) {
       oq_json_real(j, "max_abs", r->seen ? r->max_abs : NAN);
       oq_json_real(j, "max_rel", r->seen ? r->max_rel : NAN);
@@ -319,7 +361,7 @@ static void print_shapes(const job *k) {
     (void)printf(": %s [", oq_dtype_text(v->dtype));
     for (uint32_t d = 0; d < v->rank; d++)
       (void)printf("%s%lld", d ? ", " : "", (long long)v->dim[d]);
-    (void)puts("]");
+    (void)puts(oq_engine_keys(k->engine, i) ? "], one column per key" : "]");
   }
 }
 

@@ -94,6 +94,12 @@ void oq_engine_close(oq_engine *e) {
 }
 
 const oq_model_info *oq_engine_info(const oq_engine *e) { return e->info; }
+const oq_tensor_view *oq_engine_keys(const oq_engine *e, size_t i) {
+  const oq_value_view *v =
+      e->runner ? oq_runner_output_value(e->runner, i) : NULL;
+
+  return v && v->kind == OQ_KIND_MAPS ? &v->item[0].tensor : NULL;
+}
 double oq_engine_last_ms(const oq_engine *e) { return e->last_ms; }
 const oq_rt_session *oq_engine_session(const oq_engine *e) {
   return e->session;

@@ -29,6 +29,10 @@ const oq_model_info *oq_engine_info(const oq_engine *e);
 int oq_engine_run(const oq_tensor_view **outputs, oq_engine *e,
                   const oq_tensor_view *inputs, size_t n_inputs);
 
+/* Of output i of the last run, where it is a list of maps: the keys of its
+ * columns; else NULL. */
+const oq_tensor_view *oq_engine_keys(const oq_engine *e, size_t i);
+
 /* Milliseconds that the last run took, transport included. */
 double oq_engine_last_ms(const oq_engine *e);
 

@@ -22,8 +22,7 @@ oq_datum oq_datum_share(const oq_datum *d) {
 }
 
 void oq_datum_drop(oq_buffers *b, oq_datum *d) {
-  if (d->kind == OQ_DATUM_SEQUENCE && d->buffer != NULL &&
-      d->buffer->refs == 1) {
+  if (oq_datum_has_items(d) && d->buffer != NULL && d->buffer->refs == 1) {
     for (uint32_t i = 0; i < d->n_items; i++) {
       oq_buffers_drop(b, d->item[i].buffer);
     }
@@ -44,7 +43,7 @@ static oq_status own_tensor(oq_datum *d, oq_buffers *b, const oq_env *e) {
 }
 
 /* The list first, then what it lists; `d` keeps what was owned so far. */
-static oq_status own_sequence(oq_datum *d, oq_buffers *b, const oq_env *e) {
+static oq_status own_items(oq_datum *d, oq_buffers *b, const oq_env *e) {
   oq_buffer *list;
   oq_datum *item;
 
@@ -55,7 +54,7 @@ static oq_status own_sequence(oq_datum *d, oq_buffers *b, const oq_env *e) {
   for (uint32_t i = 0; i < d->n_items; i++) {
     item[i] = oq_datum_share(&d->item[i]);
   }
-  const oq_datum y = {.kind = OQ_DATUM_SEQUENCE,
+  const oq_datum y = {.kind = d->kind,
                       .t = d->t,
                       .item = item,
                       .n_items = d->n_items,
@@ -71,7 +70,8 @@ oq_status oq_datum_own(oq_datum *d, oq_buffers *b, const oq_env *e) {
     case OQ_DATUM_TENSOR:
       return own_tensor(d, b, e);
     case OQ_DATUM_SEQUENCE:
-      return own_sequence(d, b, e);
+    case OQ_DATUM_MAPS:
+      return own_items(d, b, e);
     case OQ_DATUM_NOTHING:
       break;
   }

@@ -53,7 +53,7 @@ static oq_status room(char **out, oq_session *root, size_t n) {
  */
 static bool has_texts(const oq_datum *d) {
   if (d->kind == OQ_DATUM_TENSOR) return d->t.dtype == OQ_DT_STRING;
-  for (uint32_t i = 0; d->kind == OQ_DATUM_SEQUENCE && i < d->n_items; i++) {
+  for (uint32_t i = 0; oq_datum_has_items(d) && i < d->n_items; i++) {
     if (d->item[i].t.dtype == OQ_DT_STRING) return true;
   }
   return false;

@@ -220,7 +220,7 @@ static oq_status check_feed(oq_session *s, uint32_t feed, const oq_datum *d,
   const oq_feed *f = &s->plan->feeds[feed];
 
   if (d->kind == OQ_DATUM_TENSOR) OQ_TRY(check_bytes(s, f, &d->t, e));
-  for (uint32_t i = 0; d->kind == OQ_DATUM_SEQUENCE && i < d->n_items; i++) {
+  for (uint32_t i = 0; oq_datum_has_items(d) && i < d->n_items; i++) {
     OQ_TRY(check_bytes(s, f, &d->item[i].t, e));
   }
   return check_declared(s, feed, d, e);

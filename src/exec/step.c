@@ -74,6 +74,13 @@ static oq_status check_dtype(const oq_call *c) {
   return OQ_OK;
 }
 
+static const char *kind_text(oq_datum_kind k) {
+  return k == OQ_DATUM_SEQUENCE  ? "a sequence"
+         : k == OQ_DATUM_MAPS    ? "a map or a list of maps"
+         : k == OQ_DATUM_NOTHING ? "an optional without a value"
+                                 : "a tensor";
+}
+
 /* Kernels of rows that know no sequences rely on tensors. */
 static oq_status check_kinds(const oq_call *c) {
   const oq_where w = place(c);
@@ -83,9 +90,7 @@ static oq_status check_kinds(const oq_call *c) {
     if (c->data[i] == NULL || c->data[i]->kind == OQ_DATUM_TENSOR) continue;
     return oq_fail(c->env->diags, OQ_E_UNSUPPORTED, "run.kind", &w,
                    "%s '%s': input %u is %s, not a tensor", w.op, w.node, i,
-                   c->data[i]->kind == OQ_DATUM_SEQUENCE
-                       ? "a sequence"
-                       : "an optional without a value");
+                   kind_text(c->data[i]->kind));
   }
   return OQ_OK;
 }

@@ -1,120 +1,10 @@
 /* Categories and labels: OneHotEncoder, LabelEncoder, CategoryMapper. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "ops/keys.h"
 #include "ops/ml.h"
 #include "ops/rules.h"
-
-/* ---- keys and their places --------------------------------------------- */
-typedef struct entry {
-  union {
-    int64_t i;
-    double f;
-    oq_text t;
-  } key;
-  uint32_t at; /* in the list as it was given */
-} entry;
-
-typedef int (*order_fn)(const entry *a, const entry *b);
-
-/* Keys sorted, each once. */
-typedef struct table {
-  const entry *entry;
-  uint32_t n;
-  order_fn order; /* of keys alone */
-} table;
-
-static int order_ints(const entry *a, const entry *b) {
-  return (a->key.i > b->key.i) - (a->key.i < b->key.i);
-}
-
-/* NaN is equal to NaN, whatever its bits, and above all numbers. */
-static int order_floats(const entry *a, const entry *b) {
-  const double x = a->key.f, y = b->key.f;
-
-  if (x != x || y != y) return (x != x) - (y != y);
-  return (x > y) - (x < y);
-}
-
-static int order_texts(const entry *a, const entry *b) {
-  return oq_text_compare(a->key.t, b->key.t);
-}
-
-#define BY(kind)                                           \
-  static int by_##kind(const void *pa, const void *pb) {   \
-    const entry *const a = pa, *const b = pb;              \
-    const int y = order_##kind(a, b);                      \
-    return y != 0 ? y : (a->at > b->at) - (a->at < b->at); \
-  }
-BY(ints)
-BY(floats)
-BY(texts)
-
-/* The key that element i is. */
-static entry entry_of(const oq_ctensor *t, size_t i) {
-  entry e = {.at = 0};
-
-  if (t->dtype == OQ_DT_STRING)
-    e.key.t = oq_texts(t)[i];
-  else if (oq_dtype_is_float((int32_t)t->dtype))
-    e.key.f = oq_element_f64(t, i);
-  else
-    e.key.i = oq_element_i64(t, i);
-  return e;
-}
-
-/* Of equal keys the first or the last one stays. */
-static void unite(table *t, entry *e, uint32_t n, bool last) {
-  uint32_t k = 0;
-
-  for (uint32_t i = 0; i < n; i++) {
-    if (k == 0 || t->order(&e[k - 1], &e[i]) != 0)
-      e[k++] = e[i];
-    else if (last)
-      e[k - 1] = e[i];
-  }
-  t->entry = e;
-  t->n = k;
-}
-
-static oq_status make_table(table *out, const oq_ctensor *keys, bool last,
-                            oq_arena *a, oq_diags *d) {
-  const uint32_t n = (uint32_t)oq_tensor_count(keys);
-  const bool texts = keys->dtype == OQ_DT_STRING;
-  const bool floats = oq_dtype_is_float((int32_t)keys->dtype);
-  entry *const e = OQ_NEW_N(a, entry, n);
-
-  if (e == NULL) return oq_fail_memory(d);
-  for (uint32_t i = 0; i < n; i++) {
-    e[i] = entry_of(keys, i);
-    e[i].at = i;
-  }
-  out->order = texts ? order_texts : floats ? order_floats : order_ints;
-  if (n > 1)
-    qsort(e, n, sizeof *e, texts ? by_texts : floats ? by_floats : by_ints);
-  unite(out, e, n, last);
-  return OQ_OK;
-}
-
-/* Place of the key of `e`; false if there is none. */
-static bool find(uint32_t *out, const table *t, const entry *e) {
-  uint32_t lo = 0, hi = t->n;
-
-  while (lo < hi) {
-    const uint32_t mid = lo + (hi - lo) / 2;
-    const int y = t->order(&t->entry[mid], e);
-    if (y == 0) {
-      *out = t->entry[mid].at;
-      return true;
-    }
-    if (y < 0)
-      lo = mid + 1;
-    else
-      hi = mid;
-  }
-  return false;
-}
 
 /* ---- lists of attributes as tensors ------------------------------------ */
 static oq_ctensor list_of(oq_dtype t, const void *v, uint32_t n) {
@@ -138,7 +28,7 @@ typedef struct encode_params {
   oq_text default_text;
   /* Made of it. */
   oq_ctensor keys, values, other; /* other: for what is no key; one element */
-  table to, back;                 /* back: from values to keys */
+  oq_keys to, back;               /* back: from values to keys */
 } encode_params;
 
 /* Where attributes come from and findings go. */
@@ -230,7 +120,7 @@ static oq_status encoder_check(const oq_graph *g, const oq_node *n,
   OQ_TRY(known_types(&s, &p->values, "values"));
   OQ_TRY(same_lengths(&s, &p->keys, &p->values, "values"));
   OQ_TRY(take_default(p, &s));
-  return make_table(&p->to, &p->keys, last, g->model->arena, d);
+  return oq_keys_make(&p->to, &p->keys, last, g->model->arena, d);
 }
 
 /* Version 2 does not say which of equal keys counts: the first, as in
@@ -259,7 +149,7 @@ static oq_status encoder_infer(oq_infer *x) {
 }
 
 /* y[i] := values at the place of x[i] in `t`. */
-static void encode(oq_run *r, const table *t, const oq_ctensor *values,
+static void encode(oq_run *r, const oq_keys *t, const oq_ctensor *values,
                    const oq_ctensor *other) {
   const size_t n = oq_tensor_count(r->in[0]);
   const size_t size = oq_dtype_bits((int32_t)values->dtype) / 8;
@@ -267,10 +157,10 @@ static void encode(oq_run *r, const table *t, const oq_ctensor *values,
   uint8_t *const to = r->out[0].data;
 
   for (size_t i = 0; i < n; i++) {
-    const entry e = entry_of(r->in[0], i);
+    const oq_keys_item e = oq_keys_entry(r->in[0], i);
     const uint8_t *v = other->data;
     uint32_t at;
-    if (find(&at, t, &e)) v = from + at * size;
+    if (oq_keys_find(&at, t, &e)) v = from + at * size;
     memcpy(to + i * size, v, size);
   }
 }
@@ -289,8 +179,8 @@ static oq_status make_both_ways(encode_params *p, const source *s) {
   oq_arena *const a = s->g->model->arena;
 
   OQ_TRY(same_lengths(s, &p->keys, &p->values, "cats_int64s"));
-  OQ_TRY(make_table(&p->to, &p->keys, true, a, s->d));
-  return make_table(&p->back, &p->values, true, a, s->d);
+  OQ_TRY(oq_keys_make(&p->to, &p->keys, true, a, s->d));
+  return oq_keys_make(&p->back, &p->values, true, a, s->d);
 }
 
 static oq_status mapper_check(const oq_graph *g, const oq_node *n, void *params,
@@ -354,7 +244,7 @@ static oq_status one_hot_check(const oq_graph *g, const oq_node *n,
 
   OQ_TRY(take_list(&p->keys, &s, &p->keys_i, &no_floats, p->keys_s, &no_tensor,
                    "cats"));
-  return make_table(&p->to, &p->keys, true, g->model->arena, d);
+  return oq_keys_make(&p->to, &p->keys, true, g->model->arena, d);
 }
 
 static oq_status one_hot_infer(oq_infer *x) {
@@ -377,9 +267,9 @@ static oq_status one_hot_infer(oq_infer *x) {
 }
 
 /* "The data will be cast to integers"; what cannot be is no category. */
-static bool category_of(entry *out, const oq_ctensor *t, size_t i) {
+static bool category_of(oq_keys_item *out, const oq_ctensor *t, size_t i) {
   if (!oq_dtype_is_float((int32_t)t->dtype)) {
-    *out = entry_of(t, i);
+    *out = oq_keys_entry(t, i);
     return true;
   }
   const double v = oq_element_f64(t, i);
@@ -396,9 +286,9 @@ static oq_status one_hot_run(oq_run *r) {
 
   if (r->out[0].size > 0) memset(y, 0, r->out[0].size);
   for (size_t i = 0; i < n; i++) {
-    entry e = {.at = 0};
+    oq_keys_item e = {.at = 0};
     uint32_t at;
-    if (category_of(&e, r->in[0], i) && find(&at, &p->to, &e))
+    if (category_of(&e, r->in[0], i) && oq_keys_find(&at, &p->to, &e))
       y[i * c + at] = 1;
     else if (p->zeros == 0)
       return oq_run_fail(r, OQ_E_DATA, "one_hot.unknown",
