@@ -316,9 +316,8 @@ static json_t *json_outputs(const job *k) {
 
   for (size_t i = 0; i < k->info->n_outputs; i++) {
     const result *r = &k->results[i];
-    json_t *j = json_object();
-
     const oq_tensor_view *keys = oq_engine_keys(k->engine, i);
+    json_t *j = json_object();
 
     oq_json_text(j, "name", k->info->outputs[i].name);
     if (keys) oq_json_put(j, "keys", json_keys(keys));

@@ -189,6 +189,26 @@ static uint32_t values_of(build *b, oq_value_id *v, const char *names,
   return n;
 }
 
+static oq_status texts_attr(build *b, oq_attr *a, const char *key,
+                            const char *p, size_t n) {
+  oq_text text[MOST];
+  uint32_t k = 0;
+
+  for (size_t at = 1, end; at < n && p[at] != ']'; at = end + (p[end] == ',')) {
+    for (end = at; p[end] != ',' && p[end] != ']' && end < n;) end++;
+    if (k == MOST) wrong("attribute", p);
+    const char *copy = oq_arena_copy_text(b->ir->arena, p + at, end - at);
+    if (copy == NULL) return OQ_E_MEMORY;
+    text[k++] = (oq_text){copy, end - at};
+  }
+  memset(a, 0, sizeof *a);
+  OQ_TRY(oq_names_add_text(b->ir->names, &a->name, key));
+  a->kind = OQ_ATTR_TEXTS;
+  a->count = k;
+  a->u.texts = OQ_COPY_N(b->ir->arena, oq_text, text, k);
+  return a->u.texts != NULL ? OQ_OK : OQ_E_MEMORY;
+}
+
 static oq_status list_attr(build *b, oq_attr *a, const char *key, const char *p,
                            size_t n) {
   int64_t i64s[MOST];
@@ -200,8 +220,9 @@ static oq_status list_attr(build *b, oq_attr *a, const char *key, const char *p,
   for (; at < n && p[at] != ']'; at = end + (p[end] == ',')) {
     double f = 0;
     for (end = at; p[end] != ',' && p[end] != ']' && end < n;) end++;
-    if (k == MOST || !oq_text_parse_f64(&f, p + at, end - at)) {
-      wrong("attribute", p);
+    if (k == MOST) wrong("attribute", p);
+    if (!oq_text_parse_f64(&f, p + at, end - at)) {
+      return texts_attr(b, a, key, p, n);
     }
     if (!oq_text_parse_i64(&i64s[k], p + at, end - at)) ints = false;
     f32s[k++] = (float)f;
