@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/keys.h"
+#include "ops/lookup.h"
 #include "ops/ml.h"
 #include "ops/rules.h"
 
@@ -28,7 +28,7 @@ typedef struct encode_params {
   oq_text default_text;
   /* Made of it. */
   oq_ctensor keys, values, other; /* other: for what is no key; one element */
-  oq_keys to, back;               /* back: from values to keys */
+  oq_lookup to, back;             /* back: from values to keys */
 } encode_params;
 
 /* Where attributes come from and findings go. */
@@ -120,7 +120,7 @@ static oq_status encoder_check(const oq_graph *g, const oq_node *n,
   OQ_TRY(known_types(&s, &p->values, "values"));
   OQ_TRY(same_lengths(&s, &p->keys, &p->values, "values"));
   OQ_TRY(take_default(p, &s));
-  return oq_keys_make(&p->to, &p->keys, last, g->model->arena, d);
+  return oq_lookup_make(&p->to, &p->keys, last, g->model->arena, d);
 }
 
 /* Version 2 does not say which of equal keys counts: the first, as in
@@ -149,7 +149,7 @@ static oq_status encoder_infer(oq_infer *x) {
 }
 
 /* y[i] := values at the place of x[i] in `t`. */
-static void encode(oq_run *r, const oq_keys *t, const oq_ctensor *values,
+static void encode(oq_run *r, const oq_lookup *t, const oq_ctensor *values,
                    const oq_ctensor *other) {
   const size_t n = oq_tensor_count(r->in[0]);
   const size_t size = oq_dtype_bits((int32_t)values->dtype) / 8;
@@ -157,10 +157,10 @@ static void encode(oq_run *r, const oq_keys *t, const oq_ctensor *values,
   uint8_t *const to = r->out[0].data;
 
   for (size_t i = 0; i < n; i++) {
-    const oq_keys_item e = oq_keys_entry(r->in[0], i);
+    const oq_lookup_item e = oq_lookup_entry(r->in[0], i);
     const uint8_t *v = other->data;
     uint32_t at;
-    if (oq_keys_find(&at, t, &e)) v = from + at * size;
+    if (oq_lookup_find(&at, t, &e)) v = from + at * size;
     memcpy(to + i * size, v, size);
   }
 }
@@ -179,8 +179,8 @@ static oq_status make_both_ways(encode_params *p, const source *s) {
   oq_arena *const a = s->g->model->arena;
 
   OQ_TRY(same_lengths(s, &p->keys, &p->values, "cats_int64s"));
-  OQ_TRY(oq_keys_make(&p->to, &p->keys, true, a, s->d));
-  return oq_keys_make(&p->back, &p->values, true, a, s->d);
+  OQ_TRY(oq_lookup_make(&p->to, &p->keys, true, a, s->d));
+  return oq_lookup_make(&p->back, &p->values, true, a, s->d);
 }
 
 static oq_status mapper_check(const oq_graph *g, const oq_node *n, void *params,
@@ -244,7 +244,7 @@ static oq_status one_hot_check(const oq_graph *g, const oq_node *n,
 
   OQ_TRY(take_list(&p->keys, &s, &p->keys_i, &no_floats, p->keys_s, &no_tensor,
                    "cats"));
-  return oq_keys_make(&p->to, &p->keys, true, g->model->arena, d);
+  return oq_lookup_make(&p->to, &p->keys, true, g->model->arena, d);
 }
 
 static oq_status one_hot_infer(oq_infer *x) {
@@ -267,9 +267,9 @@ static oq_status one_hot_infer(oq_infer *x) {
 }
 
 /* "The data will be cast to integers"; what cannot be is no category. */
-static bool category_of(oq_keys_item *out, const oq_ctensor *t, size_t i) {
+static bool category_of(oq_lookup_item *out, const oq_ctensor *t, size_t i) {
   if (!oq_dtype_is_float((int32_t)t->dtype)) {
-    *out = oq_keys_entry(t, i);
+    *out = oq_lookup_entry(t, i);
     return true;
   }
   const double v = oq_element_f64(t, i);
@@ -286,9 +286,9 @@ static oq_status one_hot_run(oq_run *r) {
 
   if (r->out[0].size > 0) memset(y, 0, r->out[0].size);
   for (size_t i = 0; i < n; i++) {
-    oq_keys_item e = {.at = 0};
+    oq_lookup_item e = {.at = 0};
     uint32_t at;
-    if (category_of(&e, r->in[0], i) && oq_keys_find(&at, &p->to, &e))
+    if (category_of(&e, r->in[0], i) && oq_lookup_find(&at, &p->to, &e))
       y[i * c + at] = 1;
     else if (p->zeros == 0)
       return oq_run_fail(r, OQ_E_DATA, "one_hot.unknown",

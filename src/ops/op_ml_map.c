@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "ops/keys.h"
+#include "ops/lookup.h"
 #include "ops/ml.h"
 
 typedef struct map_params {
@@ -104,8 +104,8 @@ static oq_status vectorizer_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-static oq_keys_item word_of(const map_params *p, uint32_t i) {
-  oq_keys_item e = {.at = i};
+static oq_lookup_item word_of(const map_params *p, uint32_t i) {
+  oq_lookup_item e = {.at = i};
 
   if (p->keys.texts != NULL)
     e.key.t = p->keys.texts[i];
@@ -118,22 +118,22 @@ static oq_status vectorizer_run(oq_run *r) {
   const map_params *const p = r->params;
   const oq_shape shape = {2, {1, (int64_t)p->keys.n}};
   map_view m;
-  oq_keys index;
+  oq_lookup index;
 
   OQ_TRY(map_in(&m, r));
   if (m.keys->dtype != oq_ml_labels_dtype(&p->keys))
     return oq_run_fail(r, OQ_E_DATA, "map.keys",
                        "the keys are %s, the vocabulary is not",
                        oq_dtype_text((int32_t)m.keys->dtype));
-  OQ_TRY(oq_keys_make(&index, m.keys, true, r->scratch, r->diags));
+  OQ_TRY(oq_lookup_make(&index, m.keys, true, r->scratch, r->diags));
   OQ_TRY(oq_run_alloc(r, 0, m.values->dtype, &shape));
   const size_t size = oq_dtype_bits((int32_t)m.values->dtype) / 8;
   uint8_t *const y = r->out[0].data;
   memset(y, 0, r->out[0].size);
   for (uint32_t i = 0; i < p->keys.n; i++) {
-    const oq_keys_item e = word_of(p, i);
+    const oq_lookup_item e = word_of(p, i);
     uint32_t at;
-    if (oq_keys_find(&at, &index, &e))
+    if (oq_lookup_find(&at, &index, &e))
       memcpy(y + i * size, (const uint8_t *)m.values->data + at * size, size);
   }
   return OQ_OK;
@@ -220,13 +220,13 @@ static oq_status cast_run(oq_run *r) {
   const map_params *const p = r->params;
   const bool sparse = p->form == SPARSE;
   map_view m;
-  oq_keys k;
+  oq_lookup k;
 
   OQ_TRY(map_in(&m, r));
   if (m.keys->dtype != OQ_DT_I64)
     return oq_run_fail(r, OQ_E_DATA, "map.keys", "the keys are %s",
                        oq_dtype_text((int32_t)m.keys->dtype));
-  OQ_TRY(oq_keys_make(&k, m.keys, true, r->scratch, r->diags));
+  OQ_TRY(oq_lookup_make(&k, m.keys, true, r->scratch, r->diags));
   const oq_shape shape = {2, {1, sparse ? p->size : (int64_t)k.n}};
   OQ_TRY(oq_run_alloc(r, 0, cast_types[p->cast_to], &shape));
   pad(r, (size_t)shape.dim[1]);

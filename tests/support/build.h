@@ -11,9 +11,9 @@
  *
  * Shapes: sizes, names or '?' with commas; "" is a scalar, "*" no rank.  Values
  * are named in order, "_" is an absent optional one.  Attributes: key=7,
- * key=0.5, key=[1,2], key=[0.5,1.0], key=[a,b], key=text, key=@body.  A mistake
- * in the description fails the test.  Sticky status: every function returns at once
- * after a failure; look at b.status at the end. */
+ * key=0.5, key=[1,2], key=[0.5,1.0], key=[a,b], key=text, key=@body.  A
+ * mistake in the description fails the test.  Sticky status: every function
+ * returns at once after a failure; look at b.status at the end. */
 #ifndef TEST_BUILD_H
 #define TEST_BUILD_H
 
