@@ -23,16 +23,31 @@ static oq_dim_info dim_info(const oq_model *m, const oq_dim *d) {
   return y;
 }
 
+/* Number of the first field of the message that is `depth` messages further
+ * in, always by the first field; 0 if there is none. */
+static unsigned first_field(const oq_extra *x, unsigned depth) {
+  size_t at = 0;
+
+  for (; depth > 0 && at < x->size; depth--) {
+    at++; /* the tag; then the length */
+    while (at < x->size && x->bytes[at] >= 0x80) at++;
+    at++;
+  }
+  return at < x->size ? x->bytes[at] >> 3 : 0;
+}
+
 /* What a TypeProto that is kept as it came says by its only field. */
 static oq_kind kind_of(const oq_type *t) {
-  enum { SEQUENCE = 4, OPTIONAL = 9 };
+  enum { SEQUENCE = 4, MAP = 5, OPTIONAL = 9 };
 
   if (t == NULL || t->kind == OQ_TYPE_UNKNOWN) return OQ_KIND_UNKNOWN;
   if (t->kind == OQ_TYPE_TENSOR) return OQ_KIND_TENSOR;
   if (t->raw == NULL || t->raw->size == 0) return OQ_KIND_UNKNOWN;
-  switch (t->raw->bytes[0] >> 3) {
-    case SEQUENCE:
-      return OQ_KIND_SEQUENCE;
+  switch (first_field(t->raw, 0)) {
+    case SEQUENCE: /* sequence_type, elem_type, map_type */
+      return first_field(t->raw, 2) == MAP ? OQ_KIND_MAPS : OQ_KIND_SEQUENCE;
+    case MAP:
+      return OQ_KIND_MAPS;
     case OPTIONAL:
       return OQ_KIND_OPTIONAL;
     default:

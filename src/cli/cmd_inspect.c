@@ -466,6 +466,14 @@ static shape_text shape_of(const oq_value_info *v) {
   return y;
 }
 
+/* Of what is no tensor. */
+static const char *kind_text(const oq_value_info *v) {
+  return v->kind == OQ_KIND_SEQUENCE   ? "sequence"
+         : v->kind == OQ_KIND_OPTIONAL ? "optional"
+         : v->kind == OQ_KIND_MAPS     ? "maps"
+                                       : "?";
+}
+
 static void print_ports(const job *k, const char *what, const oq_value_info *v,
                         size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -473,7 +481,7 @@ static void print_ports(const job *k, const char *what, const oq_value_info *v,
 
     (void)printf("%-9s ", i == 0 ? what : "");
     oq_term_print(stdout, x->name);
-    (void)printf(": %s ", x->dtype ? oq_dtype_text(x->dtype) : "?");
+    (void)printf(": %s ", x->dtype ? oq_dtype_text(x->dtype) : kind_text(x));
     oq_term_print(stdout, shape_of(x).s);
     (void)putchar('\n');
   }

@@ -221,6 +221,94 @@ static void sequences(void **state) {
   free(b.p);
 }
 
+/* x[?,2] -> maps of it; m, a map of integers to floats -> floats. */
+static void *bytes_of_maps(size_t *n) {
+  static const uint8_t map[] = {0x2a, 8, 8, 7, 0x12, 4, 0x0a, 2, 8, 1};
+  static const uint8_t maps[] = {0x22, 12,   0x0a, 10,   0x2a, 8, 8,
+                                 7,    0x12, 4,    0x0a, 2,    8, 1};
+  static const oq_extra raw_map = {map, sizeof map},
+                        raw_maps = {maps, sizeof maps};
+  const oq_type of_map = {.kind = OQ_TYPE_OTHER, .raw = &raw_map},
+                of_maps = {.kind = OQ_TYPE_OTHER, .raw = &raw_maps};
+  test_env t;
+  build b;
+  void *p;
+
+  assert_true(test_env_open(&t, NULL));
+  build_open(&b, &t.e, 17);
+  build_opset(&b, "ai.onnx.ml", 1);
+  build_input(&b, "x", OQ_DT_F32, "N,2");
+  oq_edit_set_type(b.g, build_input(&b, "m", OQ_DT_F32, "*"), &of_map);
+  build_node(&b, "ai.onnx.ml:ZipMap", "x", "z", "classlabels_strings=[a,b]");
+  build_node(&b, "ai.onnx.ml:DictVectorizer", "m", "v",
+             "int64_vocabulary=[1,2,3]");
+  oq_edit_set_type(b.g, build_find(&b, "z"), &of_maps);
+  build_output(&b, "z");
+  build_output(&b, "v");
+  build_bind(&b);
+  p = build_bytes(&b, n);
+  test_env_close(&t);
+  return p;
+}
+
+static oq_status run_maps(const oq_allocator *a, void *user) {
+  const model_bytes *b = user;
+  static const float x[] = {1, 2, 3, 4}, values[] = {0.5F, -1.0F};
+  static const int64_t keys[] = {3, 1};
+  const oq_value_view of[] = {
+      {.kind = OQ_KIND_TENSOR,
+       .tensor = {OQ_DT_I64, 1, {2}, keys, sizeof keys}},
+      {.kind = OQ_KIND_TENSOR,
+       .tensor = {OQ_DT_F32, 1, {2}, values, sizeof values}}};
+  const oq_value_view in[] = {
+      {.kind = OQ_KIND_TENSOR, .tensor = {OQ_DT_F32, 2, {2, 2}, x, sizeof x}},
+      {.kind = OQ_KIND_MAPS, .item = of, .n_items = 2}};
+  oq_config cfg = OQ_CONFIG_INIT;
+  oq_context *cx = NULL;
+  oq_model *m = NULL;
+  oq_runner *r = NULL;
+  const oq_model_info *info;
+  oq_status s;
+
+  if (a != NULL) cfg.allocator = *a;
+  cfg.threads = 1;
+  s = oq_context_create(&cx, &cfg);
+  if (s == OQ_OK) s = oq_model_load_memory(&m, cx, b->p, b->n, NULL);
+  if (s == OQ_OK) s = oq_model_describe(&info, m);
+  if (s == OQ_OK) {
+    assert_int_equal(info->inputs[1].kind, OQ_KIND_MAPS);
+    assert_int_equal(info->outputs[0].kind, OQ_KIND_MAPS);
+    s = oq_runner_create(&r, m);
+  }
+  for (int turn = 0; turn < 2 && s == OQ_OK; turn++) {
+    s = oq_runner_run_values(r, in, 2);
+    if (s != OQ_OK) break;
+    const oq_value_view *y = oq_runner_output_value(r, 0);
+    assert_int_equal(y->kind, OQ_KIND_MAPS);
+    assert_int_equal(y->n_items, 2);
+    const oq_text *const names = y->item[0].tensor.data;
+    assert_memory_equal(names[1].p, "b", 1);
+    assert_memory_equal(y->item[1].tensor.data, x, sizeof x);
+    assert_memory_equal(oq_runner_output(r, 0)->data, x, sizeof x);
+    const float *const v = oq_runner_output(r, 1)->data;
+    assert_true(v[0] == -1.0F && v[1] == 0.0F && v[2] == 0.5F);
+  }
+  oq_runner_destroy(r);
+  oq_model_destroy(m);
+  oq_context_destroy(cx);
+  return s;
+}
+
+static void maps(void **state) {
+  model_bytes b;
+
+  (void)state;
+  b.p = bytes_of_maps(&b.n);
+  assert_int_equal(run_maps(NULL, &b), OQ_OK);
+  assert_true(survive_every_allocation(run_maps, &b) > 10);
+  free(b.p);
+}
+
 static const char *last_id(const oq_context *cx) {
   return oq_context_diag(cx, oq_context_diag_count(cx) - 1)->id;
 }
@@ -286,9 +374,13 @@ static void unknown_operators(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(runs),           cmocka_unit_test(memory_may_fail),
-      cmocka_unit_test(inputs),         cmocka_unit_test(sequences),
-      cmocka_unit_test(values_refused), cmocka_unit_test(unknown_operators),
+      cmocka_unit_test(runs),
+      cmocka_unit_test(memory_may_fail),
+      cmocka_unit_test(inputs),
+      cmocka_unit_test(sequences),
+      cmocka_unit_test(maps),
+      cmocka_unit_test(values_refused),
+      cmocka_unit_test(unknown_operators),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
