@@ -123,11 +123,18 @@ static bool ask_base(fitter *x, int64_t unit) {
   return x->ok[0];
 }
 
+static bool any_answer(fitter *x) {
+  for (uint32_t i = 0; i < x->f->n_out; i++)
+    if (results(x, 0)[i] != OQ_FIT_NOT) return true;
+  return x->f->n_out == 0; /* a rank is asked for */
+}
+
 static void ask_all(fitter *x) {
   static const int64_t equal[] = {1, 2, 3, 5, 16, 64};
   const oq_fit *const f = x->f;
 
   if (!ask_base(x, units[0]) && !ask_base(x, units[1])) return;
+  if (!any_answer(x)) return;
   for (uint32_t i = 0; i < f->n_vars; i++)
     add_with(x, i, x->base[i] + STEP * x->unit);
   for (size_t i = 0; i < sizeof equal / sizeof *equal; i++)

@@ -8,10 +8,10 @@
 /* Values up to this many elements are followed: shapes, axes, scales. */
 #define KNOWN_MAX 4096
 
-/* Questions to rules and kernels about sizes that have names only: so many, and
- * so many more per node. */
-#define QUESTIONS 200000
-#define QUESTIONS_PER_NODE 200
+/* Questions to rules and kernels about sizes that have names only, some
+ * seconds of them.  A node asks some hundred if it makes new sizes, most ask
+ * none; behind the last one sizes are copied, or unknown. */
+#define QUESTIONS 3000000
 
 /* Nodes of bodies, each time they are gone through. */
 #define BODY_NODES 50000
@@ -441,7 +441,7 @@ static oq_status reserve_all(oq_exprs *t, const oq_graph *g) {
 static oq_status open_symbols(walk *w, oq_symbols *s, oq_arena *a) {
   const uint64_t n = w->g->n_nodes;
 
-  s->questions = QUESTIONS + QUESTIONS_PER_NODE * n;
+  s->questions = QUESTIONS;
   if (oq_exprs_create(&s->exprs, w->g->model->names, a) != OQ_OK ||
       reserve_all(s->exprs, w->g) != OQ_OK)
     return oq_fail_memory(w->env->diags);

@@ -161,7 +161,7 @@ static bool load_inputs(oq_ctensor *in, oq_model *m, const char *folder) {
 /* Cases that the engine does not run are not ours to judge. */
 static void run(checker *c, const oq_ctensor *in) {
   const oq_env *const e = &c->m->cx->env;
-  const oq_tap tap = {on_value, c};
+  const oq_tap tap = {.on_value = on_value, .user = c};
   oq_plan *p = NULL;
   oq_session *s = NULL;
 
