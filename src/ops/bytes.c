@@ -37,17 +37,21 @@ oq_status oq_bytes_out(uint8_t **out, const oq_run *r, uint32_t i) {
   return *out == NULL ? oq_fail_memory(r->diags) : OQ_OK;
 }
 
+void oq_bytes_pack(uint8_t *to, size_t size, const uint8_t *values, size_t n,
+                   oq_dtype t) {
+  const uint32_t bits = bits_of(t);
+  const size_t per = 8 / bits;
+
+  memset(to, 0, size);
+  for (size_t k = 0; k < n; k++)
+    to[k / per] = (uint8_t)(to[k / per] | values[k] << (k % per * bits));
+}
+
 void oq_bytes_done(const oq_run *r, uint32_t i, const uint8_t *values) {
   const oq_ctensor t = oq_tensor_const(&r->out[i]);
-  const uint32_t bits = bits_of(t.dtype);
-  uint8_t *const packed = r->out[i].data;
 
-  if (bits >= 8) return;
-  const size_t n = oq_tensor_count(&t), per = 8 / bits;
-  memset(packed, 0, t.size);
-  for (size_t k = 0; k < n; k++)
-    packed[k / per] =
-        (uint8_t)(packed[k / per] | values[k] << (k % per * bits));
+  if (bits_of(t.dtype) >= 8) return;
+  oq_bytes_pack(r->out[i].data, t.size, values, oq_tensor_count(&t), t.dtype);
 }
 
 oq_status oq_bytes_map(const oq_run *r, oq_mapping *m) {

@@ -17,6 +17,9 @@ oq_status oq_bytes_in(const uint8_t **out, const oq_run *r,
 /* Where to write the elements of output i; oq_bytes_done packs them. */
 oq_status oq_bytes_out(uint8_t **out, const oq_run *r, uint32_t i);
 void oq_bytes_done(const oq_run *r, uint32_t i, const uint8_t *values);
+/* n elements, a byte each, to a tensor of `size` bytes of a small type. */
+void oq_bytes_pack(uint8_t *to, size_t size, const uint8_t *values, size_t n,
+                   oq_dtype t);
 /* Input 0 to output 0 by a mapping, whose `size` is filled in here. */
 oq_status oq_bytes_map(const oq_run *r, oq_mapping *m);
 

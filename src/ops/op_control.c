@@ -2,6 +2,7 @@
  * its memory; what goes in and out of them is passed by reference. */
 #include <string.h>
 
+#include "ops/bytes.h"
 #include "ops/op.h"
 #include "ops/rules.h"
 
@@ -42,7 +43,8 @@ typedef struct pile {
   bool grows; /* `room` is only a guess; along axis 0 */
   bool clear; /* what is not put there is 0 */
   int64_t n, room;
-  oq_datum d; /* none before the first item */
+  oq_datum d;      /* none before the first item */
+  oq_dtype packed; /* of the items, where each of `d` is a byte unpacked */
   uint8_t *data;
   oq_shape item;
   size_t outer, inner; /* bytes of `inner` */
@@ -92,37 +94,44 @@ static oq_status pile_room(oq_run *r, pile *p, oq_dtype t, uint32_t axis,
 static oq_status pile_start(oq_run *r, pile *p, const oq_ctensor *t) {
   uint32_t axis;
 
-  if (oq_dtype_bits((int32_t)t->dtype) < 8)
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                       "values of %s cannot be collected",
-                       oq_dtype_text((int32_t)t->dtype));
+  const bool packed = oq_dtype_in((int32_t)t->dtype, OQ_DTM_SUBBYTE);
+  p->packed = packed ? t->dtype : OQ_DT_NONE;
   OQ_TRY(pile_axis(&axis, r, p, t->shape.rank));
   p->item = t->shape;
-  p->inner = oq_dtype_bits((int32_t)t->dtype) / 8;
+  p->inner = packed ? 1 : oq_dtype_bits((int32_t)t->dtype) / 8;
   p->outer = 1;
   for (uint32_t i = 0; i < axis; i++) p->outer *= (size_t)t->shape.dim[i];
   for (uint32_t i = axis; i < t->shape.rank; i++)
     p->inner *= (size_t)t->shape.dim[i];
-  return pile_room(r, p, t->dtype, axis, p->room);
+  return pile_room(r, p, packed ? OQ_DT_U8 : t->dtype, axis, p->room);
 }
 
-static oq_status pile_add(oq_run *r, pile *p, const oq_datum *item) {
-  const oq_ctensor *const t = &item->t;
-
-  if (item->kind != OQ_DATUM_TENSOR) return bad_item(r, p, "is no tensor");
-  if (p->data == NULL) OQ_TRY(pile_start(r, p, t));
-  if (t->dtype != p->d.t.dtype || !oq_shape_equal(&t->shape, &p->item))
-    return bad_item(r, p, "changes its type or shape between turns");
-  if (p->n == p->room) {
-    if (!p->grows) return OQ_E_INTERNAL;
-    OQ_TRY(pile_room(r, p, t->dtype, 0, 2 * p->room));
-  }
+static void pile_put(pile *p, const uint8_t *from) {
   const size_t at = (size_t)(p->reverse ? p->room - 1 - p->n : p->n);
-  const uint8_t *const from = t->data;
+
   for (size_t o = 0; o < p->outer && p->inner > 0; o++)
     memcpy(p->data + (o * (size_t)p->room + at) * p->inner, from + o * p->inner,
            p->inner);
   p->n++;
+}
+
+static oq_status pile_add(oq_run *r, pile *p, const oq_datum *item) {
+  const oq_ctensor *const t = &item->t;
+  const uint8_t *from = t->data;
+
+  if (item->kind != OQ_DATUM_TENSOR) return bad_item(r, p, "is no tensor");
+  if (p->data == NULL) OQ_TRY(pile_start(r, p, t));
+  const oq_dtype same = p->packed != OQ_DT_NONE ? p->packed : p->d.t.dtype;
+  if (t->dtype != same || !oq_shape_equal(&t->shape, &p->item))
+    return bad_item(r, p, "changes its type or shape between turns");
+  if (p->n == p->room) {
+    if (!p->grows) return OQ_E_INTERNAL;
+    OQ_TRY(pile_room(r, p, p->d.t.dtype, 0, 2 * p->room));
+  }
+  const oq_mark mark = oq_arena_mark(r->scratch);
+  if (p->packed != OQ_DT_NONE) OQ_TRY(oq_bytes_in(&from, r, t));
+  pile_put(p, from);
+  oq_arena_rewind(r->scratch, mark);
   return OQ_OK;
 }
 
@@ -148,6 +157,19 @@ static oq_status pile_empty(oq_run *r, pile *p) {
   return OQ_OK;
 }
 
+/* Packs what was collected a byte each. */
+static oq_status pile_pack(oq_run *r, pile *p) {
+  oq_datum d = {0};
+  void *data;
+
+  OQ_TRY(oq_run_take(&d, &data, r, p->packed, &p->d.t.shape));
+  oq_bytes_pack(data, d.t.size, p->d.t.data, p->d.t.size, p->packed);
+  oq_run_drop(r, &p->d);
+  p->d = d;
+  p->packed = OQ_DT_NONE;
+  return OQ_OK;
+}
+
 /* The whole as a datum of its own. */
 static oq_status pile_end(oq_datum *out, oq_run *r, pile *p) {
   if (p->data == NULL) OQ_TRY(pile_empty(r, p));
@@ -155,6 +177,7 @@ static oq_status pile_end(oq_datum *out, oq_run *r, pile *p) {
     p->d.t.shape.dim[0] = p->n;
     p->d.t.size = (size_t)p->n * p->inner;
   }
+  if (p->packed != OQ_DT_NONE) OQ_TRY(pile_pack(r, p));
   *out = p->d;
   p->d = (oq_datum){0};
   p->data = NULL;

@@ -324,6 +324,39 @@ static void growing(fixture *f) {
   build_output(&f->b, "y");
 }
 
+/* Items of three 4-bit numbers do not end with a byte. */
+static void loop_collects_small_types(void **state) {
+  static const int64_t first[] = {1, 2, 3};
+  const int64_t m = 3;
+  fixture f;
+
+  (void)state;
+  open_env(&f, 21);
+  build_input(&f.b, "m", OQ_DT_I64, "");
+  build_body(&f.b, "body");
+  build_input(&f.b, "i", OQ_DT_I64, "");
+  build_input(&f.b, "go", OQ_DT_BOOL, "");
+  build_const_i64(&f.b, "first", "3", first);
+  build_node(&f.b, "Identity", "go", "goes", "");
+  build_node(&f.b, "Sub", "first i", "wide", "");
+  build_node(&f.b, "Cast", "wide", "small", "to=22");
+  build_output(&f.b, "goes");
+  build_output(&f.b, "small");
+  build_body_end(&f.b);
+  build_node(&f.b, "Loop", "m _", "all", "body=@body");
+  build_output(&f.b, "all");
+  open_session(&f);
+  const oq_ctensor in[] = {i64(&m)};
+  runs(&f, in, 1);
+  const oq_ctensor *const t = value(&f, "all");
+  assert_int_equal(t->dtype, OQ_DT_I4);
+  assert_int_equal(t->shape.rank, 2);
+  assert_int_equal(t->size, 5);
+  for (int64_t i = 0; i < 9; i++)
+    assert_int_equal(oq_element_i64(t, (size_t)i), 1 + i % 3 - i / 3);
+  close_all(&f);
+}
+
 static void state_may_change_its_shape(void **state) {
   const float x[] = {1, 2};
   int64_t m = 3;
@@ -766,6 +799,7 @@ int main(void) {
       cmocka_unit_test(loop_may_never_turn),
       cmocka_unit_test(loop_inputs_may_be_absent),
       cmocka_unit_test(a_loop_without_end_is_ended),
+      cmocka_unit_test(loop_collects_small_types),
       cmocka_unit_test(state_may_change_its_shape),
       cmocka_unit_test(kept_parts_stay),
       cmocka_unit_test(bodies_nest),
