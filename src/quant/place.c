@@ -133,6 +133,18 @@ static bool has_range(const placer *p, oq_value_id v) {
   return e && oq_record_usable(&e->record);
 }
 
+/* Nothing at all was seen of a value in a body: the body did not run. */
+static const char *no_range(const placer *p, oq_value_id v,
+                            const char *otherwise) {
+  const oq_stats_entry *e = entry_of(p, v);
+
+  return p->in->path && p->g->values[v.i].kind != OQ_VALUE_OUTER &&
+                 (!e || e->fed == 0)
+             ? "nothing was observed in its body: no sample goes there, or the "
+               "engine that calibrated does not see into bodies"
+             : otherwise;
+}
+
 static const char *bad_values(const placer *p, oq_node_id n) {
   const oq_node *node = oq_graph_node(p->g, n);
 
@@ -142,7 +154,8 @@ static const char *bad_values(const placer *p, oq_node_id n) {
     if (role == OQ_ROLE_NONE || role == OQ_ROLE_INDEX) continue;
     if (!is_f32(p, node->in[i])) return "its data are not float32";
     if (carries_data(p, n, i) && !has_range(p, node->in[i]))
-      return "no usable range was observed for its input";
+      return no_range(p, node->in[i],
+                      "no usable range was observed for its input");
   }
   for (uint32_t i = 0; i < node->n_out; i++) {
     if (!oq_value_ok(node->out[i])) continue;
@@ -150,7 +163,8 @@ static const char *bad_values(const placer *p, oq_node_id n) {
     if (node->n_out > 1 && oq_uses_count(&p->uses, node->out[i]) == 0)
       return "one of its results is not used";
     if (!has_range(p, node->out[i]) && oq_uses_count(&p->uses, node->out[i]))
-      return "no usable range was observed for its output";
+      return no_range(p, node->out[i],
+                      "no usable range was observed for its output");
   }
   return NULL;
 }
