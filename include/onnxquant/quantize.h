@@ -28,7 +28,8 @@ typedef struct oq_quantize_options {
   int32_t weight_type;     /* oq_dtype; 0 = by target */
   int per_tensor;          /* weights: !0 = one scale per tensor */
   /* NULL-terminated lists of globs or operator names, or NULL.  A node without
-   * a name is addressed by its first output. */
+   * a name is addressed by its first output, one of a body by its name alone or
+   * by "node/attribute/name", the node being the one with the body. */
   const char *const *exclude, *const *exclude_op, *const *only, *const *only_op;
   uint32_t keep_first, keep_last; /* linear nodes left float at either end */
   int allow_partial;              /* quantize the rest of a quantized model */
@@ -51,7 +52,8 @@ typedef struct oq_quantize_options {
 
 /* One per node of the prepared graph. */
 typedef struct oq_node_report {
-  const char *name; /* or its first output where it has none */
+  /* Or its first output where it has none; in bodies "node/attribute/name". */
+  const char *name;
   const char *op;
   int eligible;    /* the target has an integer kernel for this operator */
   int quantized;   /* it will run on integers */
