@@ -765,6 +765,7 @@ static uint64_t recurrent_macs(const void *params, const oq_shape *const *in,
   uint64_t n = 0;
 
   (void)params, (void)out;
+  if (in[2] == NULL) return 0;
   for (uint32_t i = 1; i <= 2; i++)
     n += (uint64_t)in[i]->dim[0] * (uint64_t)in[i]->dim[1] *
          (uint64_t)in[i]->dim[2];

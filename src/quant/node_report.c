@@ -44,16 +44,27 @@ static uint64_t times_per_sample(const reporter *r, uint64_t macs,
 
 #define MOST_INPUTS 4
 
+/* The first output of known shape: nobody may read those before it, as of
+ * recurrent layers. */
+static oq_value_id known_output(const reporter *r, oq_shape *shape,
+                                const oq_node *n) {
+  for (uint32_t i = 0; i < n->n_out; i++)
+    if (oq_value_ok(n->out[i]) && shape_of(r, shape, n->out[i]))
+      return n->out[i];
+  return (oq_value_id){OQ_NONE};
+}
+
 static uint64_t macs_of(const reporter *r, const oq_node *n) {
   oq_shape in[MOST_INPUTS], out;
   const oq_shape *ptr[MOST_INPUTS] = {0};
 
-  if (!n->def || !n->def->macs || n->n_out == 0) return 0;
+  if (!n->def || !n->def->macs) return 0;
+  const oq_value_id y = known_output(r, &out, n);
   for (uint32_t i = 0; i < n->n_in && i < MOST_INPUTS; i++)
     if (oq_value_ok(n->in[i]) && shape_of(r, &in[i], n->in[i])) ptr[i] = &in[i];
-  if (!ptr[0] || !ptr[1] || !shape_of(r, &out, n->out[0])) return 0;
+  if (!ptr[0] || !ptr[1] || !oq_value_ok(y)) return 0;
   const uint64_t once = n->def->macs(n->params, ptr, &out);
-  return r->at->up == OQ_NONE ? once : times_per_sample(r, once, n->out[0]);
+  return r->at->up == OQ_NONE ? once : times_per_sample(r, once, y);
 }
 
 static uint64_t weight_elements(const reporter *r, oq_node_id id) {
