@@ -207,6 +207,34 @@ size_t oq_text_print_f64(char out[32], double v) {
   return n;
 }
 
+/* As printf's %g: an exponent has at least two digits. */
+static size_t print_general(char *out, const decimal *d, int digits) {
+  const int e = d->point - 1;
+  char *p = out;
+
+  if (e >= -4 && e < digits) return print_plain(out, d);
+  *p++ = d->digit[0];
+  if (d->n > 1) *p++ = '.';
+  memcpy(p, d->digit + 1, (size_t)d->n - 1);
+  p += d->n - 1;
+  return (size_t)(p - out) +
+         (size_t)snprintf(p, 8, "e%c%02d", e < 0 ? '-' : '+', e < 0 ? -e : e);
+}
+
+size_t oq_text_print_digits(char out[32], double v, int digits) {
+  const bool minus = __builtin_signbit(v) != 0;
+  decimal d;
+
+  if (minus) *out = '-';
+  if (v == 0) {
+    out[minus] = '0';
+    return minus ? 2 : 1;
+  }
+  round_to(&d, minus ? -v : v, digits);
+  while (d.n > 1 && d.digit[d.n - 1] == '0') d.n--;
+  return (minus ? 1 : 0) + print_general(out + minus, &d, digits);
+}
+
 bool oq_text_glob(const char *pattern, const char *text) {
   const char *star = NULL, *from = NULL; /* where to try again */
 

@@ -1,8 +1,10 @@
 /* Cast, CastLike: one element type to another. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/half.h"
+#include "base/text.h"
 #include "kern/k_eltwise.h"
 #include "ops/op.h"
 
@@ -151,21 +153,164 @@ static bool castable(oq_dtype t) {
   return t != OQ_DT_C64 && t != OQ_DT_C128 && oq_dtype_bits((int32_t)t) != 0;
 }
 
-static oq_status cast_run(oq_run *r) {
-  const oq_ctensor *const in = r->in[0];
-  oq_tensor *const out = &r->out[0];
+static void cast_numbers(oq_tensor *out, const oq_ctensor *in,
+                         const cast_params *p) {
   const size_t n = oq_tensor_count(in);
 
-  if (!castable(in->dtype)) return refuse(r, in->dtype);
-  if (!castable(out->dtype)) return refuse(r, out->dtype);
   if (in->dtype == out->dtype)
     memcpy(out->data, in->data, in->size);
   else if (oq_k_class((int32_t)out->dtype) == OQ_NUM_NONE)
-    cast_slow(out, in, n, r->params);
+    cast_slow(out, in, n, p);
   else if (oq_k_class((int32_t)in->dtype) == OQ_NUM_NONE)
     cast_from_small(out, in, n);
   else
     cast_blocks(out, in, n);
+}
+
+/* ---- texts --------------------------------------------------------------- */
+/* Numbers as onnxruntime 1.31 writes them, as ONNX leaves the choice: 8 digits,
+ * of float64, too. */
+static size_t print_float(char out[32], double v) {
+  const char *const word = v != v ? "NaN" : v > 0 ? "INF" : "-INF";
+
+  if (isfinite(v)) return oq_text_print_digits(out, v, 8);
+  memcpy(out, word, strlen(word));
+  return strlen(word);
+}
+
+static size_t print_element(char out[32], const oq_ctensor *t, size_t i) {
+  if (!is_integer(t->dtype)) return print_float(out, oq_element_f64(t, i));
+  const int64_t v = t->dtype == OQ_DT_BOOL  ? oq_element_i64(t, i) != 0
+                    : t->dtype == OQ_DT_U64 ? 0
+                                            : oq_element_i64(t, i);
+  if (t->dtype != OQ_DT_U64)
+    return (size_t)snprintf(out, 32, "%lld", (long long)v);
+  const uint64_t *const u = t->data;
+  return (size_t)snprintf(out, 32, "%llu", (unsigned long long)u[i]);
+}
+
+static oq_status cast_to_texts(oq_run *r) {
+  const size_t n = oq_tensor_count(r->in[0]);
+  oq_text *const y = r->out[0].data;
+  char text[32];
+
+  for (size_t i = 0; i < n; i++) {
+    const size_t size = print_element(text, r->in[0], i);
+    OQ_TRY(oq_run_text(&y[i], r, text, size));
+  }
+  return OQ_OK;
+}
+
+static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+static oq_text stripped(oq_text t) {
+  while (t.n > 0 && is_blank(t.p[0])) {
+    t.p++;
+    t.n--;
+  }
+  while (t.n > 0 && is_blank(t.p[t.n - 1])) t.n--;
+  return t;
+}
+
+/* `word` in lower case. */
+static bool is_word(oq_text t, const char *word) {
+  if (t.n != strlen(word)) return false;
+  for (size_t i = 0; i < t.n; i++)
+    if ((t.p[i] | 0x20) != word[i]) return false;
+  return true;
+}
+
+/* Special values are written in any case. */
+static bool read_float(double *out, oq_text t) {
+  const bool minus = t.n > 0 && t.p[0] == '-';
+  oq_text word = t;
+
+  if (t.n > 0 && (minus || t.p[0] == '+')) word = (oq_text){t.p + 1, t.n - 1};
+  if (is_word(word, "nan")) {
+    *out = (double)NAN;
+  } else if (is_word(word, "inf") || is_word(word, "infinity")) {
+    *out = minus ? -(double)INFINITY : (double)INFINITY;
+  } else {
+    return oq_text_parse_f64(out, t.p, t.n);
+  }
+  return true;
+}
+
+/* The bits of an integer of 64 bits with or without a sign; a fraction is cut
+ * off, as by a cast from a float. */
+static bool read_integer(uint64_t *out, oq_text t) {
+  const bool minus = t.n > 0 && t.p[0] == '-';
+  size_t i = t.n > 0 && (minus || t.p[0] == '+') ? 1 : 0;
+  const size_t first = i;
+  uint64_t v = 0;
+
+  for (; i < t.n && t.p[i] >= '0' && t.p[i] <= '9'; i++) {
+    const uint64_t digit = (uint64_t)(t.p[i] - '0');
+    if (v > (UINT64_MAX - digit) / 10) return false;
+    v = v * 10 + digit;
+  }
+  if (i == first) return false;
+  if (i < t.n && t.p[i] == '.') i++;
+  while (i < t.n && t.p[i] >= '0' && t.p[i] <= '9') i++;
+  *out = minus ? 0 - v : v;
+  return i == t.n && (!minus || v <= UINT64_C(1) << 63);
+}
+
+static bool is_unsigned(oq_dtype t) {
+  return oq_dtype_in((int32_t)t, OQ_DTM(U8) | OQ_DTM(U16) | OQ_DTM(U32) |
+                                     OQ_DTM(U64) | OQ_DTM(BOOL));
+}
+
+/* Beyond 63 bits only what has no sign takes a number. */
+static bool read_number(oq_tensor *to, size_t i, oq_text t, oq_dtype final) {
+  if (to->dtype == OQ_DT_F64) return read_float((double *)to->data + i, t);
+  uint64_t v;
+  if (!read_integer(&v, t)) return false;
+  const bool minus = t.p[0] == '-';
+  if (!minus && v > INT64_MAX && !is_unsigned(final)) return false;
+  memcpy((uint8_t *)to->data + i * sizeof v, &v, sizeof v);
+  return true;
+}
+
+static oq_status refuse_text(const oq_run *r, size_t i, oq_text t) {
+  char text[40], shown[48];
+  const size_t n = t.n < sizeof text - 1 ? t.n : sizeof text - 1;
+
+  if (n > 0) memcpy(text, t.p, n);
+  text[n] = '\0';
+  oq_text_escape(shown, sizeof shown, text);
+  return oq_run_fail(r, OQ_E_DATA, "cast.text",
+                     "text %zu, '%s', is no number that %s holds", i, shown,
+                     oq_dtype_text((int32_t)r->out[0].dtype));
+}
+
+/* Read as wide as there is, then cast as numbers are. */
+static oq_status cast_from_texts(oq_run *r) {
+  const oq_text *const x = oq_texts(r->in[0]);
+  const size_t n = oq_tensor_count(r->in[0]);
+  const oq_dtype to = r->out[0].dtype;
+  oq_tensor wide;
+
+  if (oq_tensor_make(&wide, is_integer(to) ? OQ_DT_I64 : OQ_DT_F64,
+                     &r->in[0]->shape, r->scratch) != OQ_OK)
+    return oq_fail_memory(r->diags);
+  for (size_t i = 0; i < n; i++)
+    if (!read_number(&wide, i, stripped(x[i]), to))
+      return refuse_text(r, i, x[i]);
+  const oq_ctensor numbers = oq_tensor_const(&wide);
+  cast_numbers(&r->out[0], &numbers, r->params);
+  return OQ_OK;
+}
+
+/* ---- any ----------------------------------------------------------------- */
+static oq_status cast_run(oq_run *r) {
+  const oq_dtype from = r->in[0]->dtype, to = r->out[0].dtype;
+
+  if (!castable(from)) return refuse(r, from);
+  if (!castable(to)) return refuse(r, to);
+  if (from != to && to == OQ_DT_STRING) return cast_to_texts(r);
+  if (from != to && from == OQ_DT_STRING) return cast_from_texts(r);
+  cast_numbers(&r->out[0], r->in[0], r->params);
   return OQ_OK;
 }
 
@@ -176,14 +321,15 @@ static oq_status cast_run(oq_run *r) {
     .domain = "", .name = "Cast", .since = (from), .last = (to), .min_in = 1, \
     .max_in = 1, .min_out = 1, .max_out = 1, .dtypes = NUMERIC_IN,            \
     .params_size = sizeof(cast_params), OQ_ATTRS(table), .infer = cast_infer, \
-    .run = cast_run, .quant = {                                               \
+    .texts = OQ_TEXT_MOVE, .texts_since = 9, .run = cast_run, .quant = {      \
       .cls = OQ_Q_NEVER                                                       \
     }                                                                         \
   }
 #define LIKE                                                                \
   .domain = "", .name = "CastLike", .min_in = 2, .max_in = 2, .min_out = 1, \
   .max_out = 1, .dtypes = NUMERIC_IN, .params_size = sizeof(cast_params),   \
-  .infer = like_infer, .run = cast_run, .quant = {.cls = OQ_Q_NEVER}
+  .infer = like_infer, .texts = OQ_TEXT_MOVE | OQ_TEXT(1), .run = cast_run, \
+  .quant = {.cls = OQ_Q_NEVER}
 
 static const oq_op_def defs[] = {
     CAST(6, 18, cast7_attrs),
