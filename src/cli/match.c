@@ -6,9 +6,21 @@
 #include <string.h>
 
 #include "io/npy.h"
+#include "io/text_arrays.h"
 
 /* ---- files ----------------------------------------------------------------
  */
+/* Characters of NumPy become elements. */
+static oq_status decode_texts(oq_expected *out, oq_npy *h, oq_io_error *err) {
+  oq_text *t = NULL;
+
+  OQ_IO_TRY(oq_text_array_decode(&t, h, out->bytes, h->count, err));
+  free(out->bytes);
+  out->bytes = t;
+  h->size = h->count * sizeof *t;
+  return OQ_OK;
+}
+
 static oq_status decode_npy(oq_expected *out, const uint8_t *file, size_t n,
                             oq_io_error *err) {
   oq_npy h;
@@ -17,6 +29,7 @@ static oq_status decode_npy(oq_expected *out, const uint8_t *file, size_t n,
   out->bytes = malloc(h.size ? h.size : 1);
   if (!out->bytes) return oq_io_fail_memory(err);
   oq_npy_decode(out->bytes, &h, file + h.offset);
+  if (h.dtype == OQ_DT_STRING) OQ_IO_TRY(decode_texts(out, &h, err));
   out->view = (oq_tensor_view){
       .dtype = h.dtype, .rank = h.rank, .data = out->bytes, .size = h.size};
   memcpy(out->view.dim, h.dim, sizeof h.dim);
@@ -170,6 +183,17 @@ static bool same_dims(const oq_tensor_view *a, const oq_tensor_view *b) {
          memcmp(a->dim, b->dim, a->rank * sizeof *a->dim) == 0;
 }
 
+static oq_match match_texts(const oq_tensor_view *got,
+                            const oq_tensor_view *want) {
+  const oq_text *const a = got->data, *const b = want->data;
+
+  if (got->size != want->size) return unlike("the texts differ");
+  for (size_t i = 0; i < got->size / sizeof *a; i++)
+    if (a[i].n != b[i].n || (a[i].n > 0 && memcmp(a[i].p, b[i].p, a[i].n) != 0))
+      return unlike("the texts differ");
+  return (oq_match){.ok = true};
+}
+
 oq_match oq_match_views(const oq_tensor_view *got, const oq_tensor_view *want,
                         double rtol, double atol) {
   oq_match m = {.ok = true};
@@ -177,6 +201,7 @@ oq_match oq_match_views(const oq_tensor_view *got, const oq_tensor_view *want,
   if (got->dtype != want->dtype) return unlike("the types differ");
   if (!same_dims(got, want)) return unlike("the shapes differ");
 
+  if (got->dtype == OQ_DT_STRING) return match_texts(got, want);
   const size_t item = item_size(got->dtype);
   if (item == 0) { /* packed elements: as bytes */
     if (got->size == want->size && got->size > 0 &&

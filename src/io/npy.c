@@ -9,6 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/text_arrays.h"
+
+/* Characters of an element. */
+#define OQ_NPY_MAX_TEXT (INT64_C(1) << 28)
+
 typedef struct npy_type {
   char code[3]; /* kind and size as in the descr */
   int32_t dtype;
@@ -92,6 +97,25 @@ static oq_status fail_header(oq_io_error *err, const char *what) {
   return oq_io_fail(err, OQ_E_DATA, NULL, "damaged .npy: %s", what);
 }
 
+/* '<U7', '|S7': characters of four bytes, and bytes. */
+static bool take_text_type(oq_npy *h, const char *text, size_t n) {
+  int64_t length;
+
+  if (n < 3 || strchr("<>|=", text[0]) == NULL) return false;
+  if (text[1] != 'U' && text[1] != 'S') return false;
+  if (text[2] == '-' || text[2] == '+' ||
+      !oq_io_parse_i64(&length, text + 2, n - 2)) {
+    return false;
+  }
+  if (length < 1 || length > OQ_NPY_MAX_TEXT) return false;
+  h->dtype = OQ_DT_STRING;
+  h->word = text[1] == 'U' ? 4 : 1;
+  h->item = (size_t)length * h->word;
+  h->swapped = h->word == 4 && text[0] != '=' && text[0] != '|' &&
+               (text[0] == '>') != machine_is_big();
+  return true;
+}
+
 static oq_status take_descr(cursor *c, oq_npy *h, oq_io_error *err) {
   static const char hint[] =
       "save it as a plain array of numbers, e.g. .astype(np.float32)";
@@ -104,11 +128,13 @@ static oq_status take_descr(cursor *c, oq_npy *h, oq_io_error *err) {
                       "a structured array, which is not read");
   }
   if (!take_string(c, &text, &n)) return fail_header(err, "no element type");
+  if (take_text_type(h, text, n)) return OQ_OK;
   for (size_t i = 0; n == 3 && i < N_TYPES; i++) {
     if (memcmp(text + 1, types[i].code, 2) != 0) continue;
     if (strchr("<>|=", text[0]) == NULL) break;
     if (text[0] == '|' && types[i].word != 1) break;
     h->dtype = types[i].dtype;
+    h->word = types[i].word;
     h->item = types[i].item;
     h->swapped = types[i].word != 1 && text[0] != '=' &&
                  (text[0] == '>') != machine_is_big();
@@ -294,7 +320,7 @@ void oq_npy_decode(void *out, const oq_npy *h, const uint8_t *raw) {
   } else if (p != raw && h->size != 0) {
     memcpy(p, raw, h->size);
   }
-  if (h->swapped) swap_words(p, h->size, find_type(h->dtype)->word);
+  if (h->swapped) swap_words(p, h->size, h->word);
   if (h->dtype == OQ_DT_BOOL) { /* kernels rely on 0 and 1 */
     for (size_t i = 0; i < h->size; i++) p[i] = p[i] != 0;
   }
@@ -348,7 +374,7 @@ static void widen_i32(uint8_t *out, const uint8_t *in, size_t n) {
 
 oq_status oq_npy_convert(void *out, int32_t to, const void *in, int32_t from,
                          size_t n, oq_io_error *err) {
-  if (!oq_npy_converts(from, to)) {
+  if (!oq_npy_converts(from, to) || to == OQ_DT_STRING) {
     return oq_io_fail(err, OQ_E_DATA, NULL, "%s numbers, expected %s",
                       oq_dtype_text(from), oq_dtype_text(to));
   }
@@ -365,16 +391,14 @@ oq_status oq_npy_convert(void *out, int32_t to, const void *in, int32_t from,
 
 /* ---- writing ------------------------------------------------------------ */
 
-static size_t make_header(char *out, size_t size, const npy_type *t,
+/* `descr` is the type as NumPy writes it. */
+static size_t make_header(char *out, size_t size, const char *descr,
                           const oq_tensor_view *v) {
   size_t n = 10;
 
   n += (size_t)snprintf(out + n, size - n,
-                        "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-                        t->word == 1       ? '|'
-                        : machine_is_big() ? '>'
-                                           : '<',
-                        t->code);
+                        "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                        descr);
   for (uint32_t i = 0; i < v->rank; i++) {
     n += (size_t)snprintf(out + n, size - n, "%lld%s", (long long)v->dim[i],
                           i + 1 < v->rank ? ", "
@@ -394,12 +418,50 @@ static bool write_all(FILE *f, const void *p, size_t n) {
   return n == 0 || fwrite(p, 1, n, f) == n;
 }
 
+static bool write_numbers(FILE *f, const oq_tensor_view *v) {
+  const npy_type *const t = find_type(v->dtype);
+  char header[512], descr[8];
+
+  (void)snprintf(descr, sizeof descr, "%c%s",
+                 t->word == 1       ? '|'
+                 : machine_is_big() ? '>'
+                                    : '<',
+                 t->code);
+  return write_all(f, header, make_header(header, sizeof header, descr, v)) &&
+         write_all(f, v->data, v->size);
+}
+
+/* All elements are as long as the longest. */
+static bool write_texts(FILE *f, const oq_tensor_view *v) {
+  const oq_text *const t = v->data;
+  const size_t n = v->size / sizeof *t;
+  char header[512], descr[32];
+  bool utf8;
+  const size_t width = oq_text_array_width(&utf8, t, n);
+  const size_t item = utf8 ? 4 * width : width;
+  void *const one = malloc(item);
+
+  (void)snprintf(descr, sizeof descr, "%s%zu",
+                 !utf8              ? "|S"
+                 : machine_is_big() ? ">U"
+                                    : "<U",
+                 width);
+  bool ok = one != NULL &&
+            write_all(f, header, make_header(header, sizeof header, descr, v));
+  for (size_t i = 0; ok && i < n; i++) {
+    oq_text_array_encode(one, t[i], width, utf8);
+    ok = write_all(f, one, item);
+  }
+  free(one);
+  return ok;
+}
+
 oq_status oq_io_write_npy(const char *path, const oq_tensor_view *v,
                           oq_io_error *err) {
-  const npy_type *const t = find_type(v->dtype);
-  char header[512], temporary[4096];
+  const bool texts = v->dtype == OQ_DT_STRING;
+  char temporary[4096];
 
-  if (t == NULL || v->rank > OQ_MAX_RANK) {
+  if ((!texts && find_type(v->dtype) == NULL) || v->rank > OQ_MAX_RANK) {
     return oq_io_fail(err, OQ_E_UNSUPPORTED, NULL,
                       "%s: .npy has no type for %s", path,
                       oq_dtype_text(v->dtype));
@@ -414,8 +476,7 @@ oq_status oq_io_write_npy(const char *path, const oq_tensor_view *v,
     return oq_io_fail(err, OQ_E_IO, NULL, "%s: cannot be written: %s", path,
                       strerror(errno));
   }
-  bool ok = write_all(f, header, make_header(header, sizeof header, t, v)) &&
-            write_all(f, v->data, v->size);
+  bool ok = texts ? write_texts(f, v) : write_numbers(f, v);
   ok = fclose(f) == 0 && ok;
   ok = ok && rename(temporary, path) == 0;
   if (ok) return OQ_OK;

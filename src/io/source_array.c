@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "io/samples.h"
+#include "io/text_arrays.h"
 
 /* Whole arrays kept between reads of their parts. */
 #define CACHE_BYTES ((size_t)1 << 30)
@@ -232,7 +233,8 @@ void oq_array_drop_cache(oq_data_file *f, size_t n) {
 
 /* The file must still be what it was at open. */
 static bool same_array(const oq_npy *a, const oq_npy *b) {
-  return a->dtype == b->dtype && a->rank == b->rank && a->count == b->count &&
+  return a->dtype == b->dtype && a->item == b->item && a->rank == b->rank &&
+         a->count == b->count &&
          memcmp(a->dim, b->dim, a->rank * sizeof *a->dim) == 0;
 }
 
@@ -352,11 +354,31 @@ static void unpin(oq_samples_core *c, oq_data_file *f) {
 
 /* ---- at read ------------------------------------------------------------ */
 
+static oq_status give_texts(size_t input, const oq_array_use *u,
+                            const void *elements, oq_feed *feed,
+                            oq_io_error *err) {
+  oq_tensor_view *const v = &feed->view[input];
+  oq_text *t = NULL;
+
+  OQ_IO_TRY(oq_text_array_decode(&t, &u->h, elements, u->count, err));
+  feed->memory[input] = t;
+  *v = (oq_tensor_view){.dtype = OQ_DT_STRING,
+                        .rank = u->rank,
+                        .data = t,
+                        .size = u->count * sizeof *t};
+  memcpy(v->dim, u->dim, sizeof v->dim);
+  feed->hash = oq_io_hash(feed->hash, v->dim, u->rank * sizeof *v->dim);
+  feed->hash = oq_text_array_hash(feed->hash, t, u->count);
+  return OQ_OK;
+}
+
 /* `elements` are the part's, of the array's type. */
 static oq_status give(const oq_samples_core *c, size_t input,
                       const oq_array_use *u, const void *elements,
                       oq_feed *feed, oq_io_error *err) {
   const int32_t dtype = c->input[input].dtype;
+
+  if (dtype == OQ_DT_STRING) return give_texts(input, u, elements, feed, err);
   const size_t size = u->count * oq_npy_item_size(dtype);
   void *const memory = oq_io_alloc_tensor(size);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/samples.h"
+#include "io/text_arrays.h"
 
 int64_t oq_testdata_index(const char *name) {
   const size_t n = strlen(name);
@@ -90,9 +91,7 @@ static oq_status fit_view(oq_array_use *u, const oq_value_info *in,
   h.count = item != 0 ? v->size / item : 0;
   if (item ==
       0) { /* a type NumPy does not have: no conversion, no axis added */
-    if (v->dtype != in->dtype || v->dtype == OQ_DT_STRING) {
-      return fail_view(err, in, v, path);
-    }
+    if (v->dtype != in->dtype) return fail_view(err, in, v, path);
     *u = (oq_array_use){.h = h, .parts = 1, .rank = h.rank};
     memcpy(u->dim, h.dim, sizeof u->dim);
   } else {
@@ -110,6 +109,24 @@ static oq_status fit_view(oq_array_use *u, const oq_value_info *in,
   return OQ_OK;
 }
 
+/* The bytes of the texts lie in the file, which is closed afterwards. */
+static oq_status copy_texts(const oq_array_use *u, size_t input,
+                            const oq_tensor_view *from, oq_feed *feed,
+                            oq_io_error *err) {
+  const size_t n = from->size / sizeof(oq_text);
+  oq_tensor_view *const v = &feed->view[input];
+  oq_text *t = NULL;
+
+  OQ_IO_TRY(oq_text_array_copy(&t, from->data, n, err));
+  feed->memory[input] = t;
+  *v = (oq_tensor_view){
+      .dtype = OQ_DT_STRING, .rank = u->rank, .data = t, .size = from->size};
+  memcpy(v->dim, u->dim, sizeof v->dim);
+  feed->hash = oq_io_hash(feed->hash, v->dim, u->rank * sizeof *v->dim);
+  feed->hash = oq_text_array_hash(feed->hash, t, n);
+  return OQ_OK;
+}
+
 static oq_status copy_view(const oq_samples_core *c, size_t input,
                            const oq_tensor_view *from, const char *path,
                            oq_feed *feed, oq_io_error *err) {
@@ -117,6 +134,9 @@ static oq_status copy_view(const oq_samples_core *c, size_t input,
   oq_array_use u;
 
   OQ_IO_TRY(fit_view(&u, in, from, path, err));
+  if (from->dtype == OQ_DT_STRING) {
+    return copy_texts(&u, input, from, feed, err);
+  }
   const bool same = from->dtype == in->dtype;
   const size_t size = same ? from->size : u.count * oq_npy_item_size(in->dtype);
   void *const memory = oq_io_alloc_tensor(size);
