@@ -197,6 +197,12 @@ static bool is_number(const oq_tensor_view *v) {
          v->dtype != OQ_DT_C64 && v->dtype != OQ_DT_C128;
 }
 
+/* Numbers with numbers, texts with texts. */
+static bool is_comparable(const oq_tensor_view *a, const oq_tensor_view *b) {
+  if (a->dtype == OQ_DT_STRING) return b->dtype == OQ_DT_STRING;
+  return is_number(a) && is_number(b);
+}
+
 static bool is_float(const oq_tensor_view *v) {
   return v->dtype == OQ_DT_F32 || v->dtype == OQ_DT_F16 ||
          v->dtype == OQ_DT_BF16 || v->dtype == OQ_DT_F64;
@@ -206,7 +212,7 @@ static int compare_output(checker *k, size_t i, const oq_tensor_view *a,
                           const oq_tensor_view *b) {
   oq_check_output *o = &k->out->outputs[i];
 
-  if (!same_shape(a, b) || !is_number(a) || !is_number(b)) {
+  if (!same_shape(a, b) || !is_comparable(a, b)) {
     o->mismatches++;
     return OQ_EXIT_DONE;
   }

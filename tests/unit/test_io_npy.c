@@ -1,7 +1,7 @@
 /* .npy headers, byte orders, column-major arrays, conversions, writing. */
 #include "unit/io_support.h"
 
-#include "io/npy.h"
+#include "io/text_arrays.h"
 
 static oq_status parse(oq_npy *h, const char *dictionary, size_t data) {
   uint8_t *const p = malloc(70000 + data);
@@ -63,8 +63,14 @@ static void headers_that_are_refused(void **state) {
   } cases[] = {
       {"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8,
        OQ_E_UNSUPPORTED},
-      {"{'descr': '<U4', 'fortran_order': False, 'shape': (1,), }", 16,
+      {"{'descr': '<U0', 'fortran_order': False, 'shape': (1,), }", 16,
        OQ_E_UNSUPPORTED},
+      {"{'descr': '<U-4', 'fortran_order': False, 'shape': (1,), }", 16,
+       OQ_E_UNSUPPORTED},
+      {"{'descr': '<U9999999999', 'fortran_order': False, 'shape': (1,), }", 16,
+       OQ_E_UNSUPPORTED},
+      {"{'descr': '<U4', 'fortran_order': False, 'shape': (2,), }", 16,
+       OQ_E_DATA},
       {"{'descr': [('a','<f4')], 'fortran_order': False, 'shape': (1,), }", 4,
        OQ_E_UNSUPPORTED},
       {"{'descr': '|f4', 'fortran_order': False, 'shape': (1,), }", 4,
@@ -212,6 +218,48 @@ static void written_files_read_back(void **state) {
   assert_int_equal(oq_io_write_npy(in(f, "no/such/a.npy"), &v, NULL), OQ_E_IO);
 }
 
+static void texts_read_back(void **state) {
+  const folder *const f = *state;
+  static const oq_text data[] = {
+      {"\xc3\xa9t\xc3\xa9", 5}, {NULL, 0}, {"abcd", 4}};
+  static const oq_text odd[] = {{"a", 1},
+                                {"\xff"
+                                 "b",
+                                 2}};
+  const oq_tensor_view v = {OQ_DT_STRING, 1, {3}, data, sizeof data};
+  const oq_tensor_view bytes_only = {OQ_DT_STRING, 1, {2}, odd, sizeof odd};
+  uint8_t *bytes;
+  oq_text *t;
+  size_t n;
+  oq_npy h;
+
+  assert_int_equal(oq_io_write_npy(in(f, "u.npy"), &v, NULL), OQ_OK);
+  assert_int_equal(oq_io_slurp(&bytes, &n, in(f, "u.npy"), 4096, NULL), OQ_OK);
+  assert_int_equal(oq_npy_parse(&h, bytes, n, n, 4096, NULL), OQ_OK);
+  assert_int_equal(h.dtype, OQ_DT_STRING);
+  assert_int_equal(h.item, 16); /* four characters */
+  assert_int_equal(
+      oq_text_array_decode(&t, &h, bytes + h.offset, h.count, NULL), OQ_OK);
+  assert_int_equal(t[0].n, 5);
+  assert_memory_equal(t[0].p, data[0].p, 5);
+  assert_int_equal(t[1].n, 0);
+  assert_memory_equal(t[2].p, "abcd", 4);
+  free(t);
+  memset(bytes + h.offset, 0xff, 4);
+  assert_int_equal(
+      oq_text_array_decode(&t, &h, bytes + h.offset, h.count, NULL), OQ_E_DATA);
+  free(bytes);
+  assert_int_equal(oq_io_write_npy(in(f, "s.npy"), &bytes_only, NULL), OQ_OK);
+  assert_int_equal(oq_io_slurp(&bytes, &n, in(f, "s.npy"), 4096, NULL), OQ_OK);
+  assert_int_equal(oq_npy_parse(&h, bytes, n, n, 4096, NULL), OQ_OK);
+  assert_int_equal(h.item, 2);
+  assert_memory_equal(bytes + h.offset,
+                      "a\0\xff"
+                      "b",
+                      4);
+  free(bytes);
+}
+
 static void numbers_in_text(void **state) {
   static const struct {
     const char *text;
@@ -250,6 +298,8 @@ int main(void) {
       cmocka_unit_test(decoding),
       cmocka_unit_test(conversions),
       cmocka_unit_test_setup_teardown(written_files_read_back, folder_make,
+                                      folder_remove),
+      cmocka_unit_test_setup_teardown(texts_read_back, folder_make,
                                       folder_remove),
       cmocka_unit_test(numbers_in_text),
   };
