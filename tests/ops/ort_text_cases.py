@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""ort_text_cases.py [HERE] OUT: like ort_cases.py, for texts: the operators that
+"""ort_text_cases.py [HERE] OUT: like ort_cases.py, for texts: operators that
 move them, those that look into them, and casts from and to numbers.
 
 Left aside is where onnxruntime 1.31 does not do what the operator text says:
-Gather of whole rows of texts (it copies the first of each row), a text that is
-empty in StringSplit (it has no parts, not one), white space that is no blank (it
-does not split there), and moves that it has no kernel for.
+Gather of whole rows of texts (it copies the first of each row), a text that
+is empty in StringSplit (it has no parts, not one), white space that is no
+blank (it does not split there), and moves that it has no kernel for.
 """
 import os
 import pathlib
@@ -18,8 +18,8 @@ from ort_cases import F32, case, left_out, rng_of
 
 F16 = np.float16
 
-WORDS = ["", "a", "b", "ab", "Aa", "aB", "\u00e9", "\u00c9", "stra\u00dfe", "x y",
-         "\U0001f600", "z" * 40, "10", "-3"]
+WORDS = ["", "a", "b", "ab", "Aa", "aB", "\u00e9", "\u00c9", "stra\u00dfe",
+         "x y",         "\U0001f600", "z" * 40, "10", "-3"]
 
 
 def texts(rng, *shape, words=None):
@@ -55,7 +55,8 @@ def moved_texts(out):
             ("Split", [x], {"axis": 1}),
             ("Slice", [x, np.array([2, 3]), np.array([-5, 0]),
                        np.array([0, 1]), np.array([-1, -2])], {}),
-            ("Gather", [x, ix % 3], {"axis": 1}), ("GatherElements", [x, ix], {}),
+            ("Gather", [x, ix % 3], {"axis": 1}),
+            ("GatherElements", [x, ix], {}),
             ("GatherND", [x, ix[:, :1]], {}),
             ("ScatterElements", [x, put, y[:2]], {}),
             ("ScatterND", [x, ix[:2, :1], y[:2]], {}),
@@ -95,7 +96,8 @@ def cast_texts(out):
     case(out, "ort_text_from_bool", "Cast", [np.array([True, False])],
          {"to": TensorProto.STRING})
     with np.errstate(over="ignore"):
-        text = listed(*[repr(float(v)) for v in wide.astype(F32)], "INF", "+INF",
+        text = listed(*[repr(float(v)) for v in wide.astype(F32)], "INF",
+                      "+INF",
                       "-inf", "NaN", "nan", " 7 ", "5.", ".5", "+1", "1e5",
                       "infinity", "-Infinity", "1E-40")
     for t in ("FLOAT", "DOUBLE", "FLOAT16"):
@@ -164,11 +166,15 @@ PATTERNS = [
     "(\\W|^)[\\w.\\-]{0,25}@(yahoo|gmail)\\.com(\\W|$)", "(a|b|)+c?",
     "(?i)\u017f", "[[:word:]]+", "\\n", "a(?:)b", "[-a]+", "[a-]+", "(^a)*",
     "(?i)[[:upper:]]+", "\\t|\\v"]
-PROBES = ["", "a", "b", "c", "ab", "abc", "aa", "aaa", "aaaa", "a\nc", "a\u00e9c",
+PROBES = ["", "a", "b", "c", "ab", "abc", "aa", "aaa", "aaaa", "a\nc",
+          "a\u00e9c",
           "abab", "ababc", "cab", "a\na", "ab c", "A", "K", "k", "\u212a", "l",
-          "STRA\u00dfE", "stra\u00dfe", "strasse", "\u03c3\u03a3\u03c2", "aB", "Ab",
-          "\U0001f600", "\x07", "a.c", "a+", "\u00e9", "\u00df", "{", "a{", "a{,2}",
-          "12", "1a", "x y", "_", "-a", "]", "a]", "!? ", "xyz", "zz", "\n", "\t",
+          "STRA\u00dfE", "stra\u00dfe", "strasse", "\u03c3\u03a3\u03c2",
+          "aB", "Ab",
+          "\U0001f600", "\x07", "a.c", "a+", "\u00e9", "\u00df", "{", "a{",
+          "a{,2}",
+          "12", "1a", "x y", "_", "-a", "]", "a]", "!? ", "xyz", "zz", "\n",
+          "\t",
           "a" * 30, "a" * 60, "a" * 125, "a" * 126, "me@gmail.com", "s", "S",
           "\u017f", "a*", "bc", "a|b", "AB", "\x0b"]
 
