@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ort_ml_cases.py [HERE] OUT: like ort_cases.py, for the operators of ai.onnx.ml.
+"""ort_ml_cases.py [HERE] OUT: like ort_cases.py, for operators of ai.onnx.ml.
 
 Left aside is where onnxruntime 1.31 does not do what the operator text says:
 votes for both of two classes (it gives labels that are not in the list), base
@@ -514,8 +514,63 @@ def encoders(out):
              [x, np.array([1, 0], I64)], {})
 
 
+# ---- pipelines as sklearn's converter writes them -----------------------------
+def pipeline(out, name, nodes, x, outputs):
+    g = helper.make_graph(
+        nodes, name, [helper.make_tensor_value_info("X", TensorProto.FLOAT,
+                                                    [None, x.shape[1]])],
+        [helper.make_tensor_value_info(*y) for y in outputs])
+    m = helper.make_model(g, ir_version=8, opset_imports=[
+        helper.make_opsetid("", 17), helper.make_opsetid(ML, 1)])
+    results = ort_cases.run(m, {"X": x})
+    data = out / "float" / "node" / f"test_{name}" / "test_data_set_0"
+    data.mkdir(parents=True, exist_ok=True)
+    (data.parent / "model.onnx").write_bytes(m.SerializeToString())
+    ort_cases.write_pb(data / "input_0.pb", x, "X")
+    for i, v in enumerate(results):
+        ort_cases.write_pb(data / f"output_{i}.pb", v, outputs[i][0])
+
+
+def pipelines(out):
+    node = helper.make_node
+    for i in range(8):
+        name = f"ort_logistic_regression_{i}"
+        rng = rng_of(name)
+        classes, c = [2, 3, 5][i % 3], int(rng.integers(2, 9))
+        kind = TensorProto.INT64
+        pipeline(out, name, [
+            node("Scaler", ["X"], ["scaled"], domain=ML,
+                 offset=floats(normal(rng, c)), scale=floats(rng.random(c))),
+            node("LinearClassifier", ["scaled"], ["label", "raw"], domain=ML,
+                 coefficients=floats(normal(rng, classes, c)),
+                 intercepts=floats(normal(rng, classes)), multi_class=1,
+                 post_transform="LOGISTIC" if classes == 2 else "SOFTMAX",
+                 classlabels_ints=list(range(classes))),
+            node("Normalizer", ["raw"], ["probabilities"], domain=ML,
+                 norm="L1"),
+            node("Cast", ["label"], ["output_label"], to=kind)],
+            normal(rng, 7, c), [("output_label", kind, [None]),
+                                ("probabilities", TensorProto.FLOAT, None)])
+    for i in range(4):
+        name = f"ort_forest_{i}"
+        rng = rng_of(name)
+        t = Trees(rng, 20, 6, 6, MODES[:1])
+        attrs = t.attrs(False, False)
+        attrs.update(votes("target", t.leaves, [0] * len(t.leaves),
+                           normal(rng, len(t.leaves)), False), n_targets=1,
+                     aggregate_function=["SUM", "AVERAGE"][i % 2])
+        pipeline(out, name, [
+            node("Imputer", ["X"], ["whole"], domain=ML,
+                 imputed_value_floats=floats(normal(rng, 6)),
+                 replaced_value_float=float("nan")),
+            node("TreeEnsembleRegressor", ["whole"], ["variable"], domain=ML,
+                 **attrs)],
+            features(rng, 40, 6, F32, True),
+            [("variable", TensorProto.FLOAT, [None, 1])])
+
+
 GROUPS = [regressors, classifiers, ensembles, linear, machines, scalers,
-          imputers, vectorizers, encoders]
+          imputers, vectorizers, encoders, pipelines]
 
 
 def main(argv):
