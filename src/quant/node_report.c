@@ -116,7 +116,8 @@ static bool name_outputs(oq_node_report *out, const reporter *r,
 }
 
 static bool is_integer(oq_fate f) {
-  return f == OQ_FATE_INTEGER || f == OQ_FATE_BIAS || f == OQ_FATE_ABSORBED;
+  return f == OQ_FATE_INTEGER || f == OQ_FATE_BIAS || f == OQ_FATE_ABSORBED ||
+         f == OQ_FATE_ADOPTED;
 }
 
 static const char *whole_name(const reporter *r, const char *name) {

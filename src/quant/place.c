@@ -534,7 +534,7 @@ static bool computes_forced(const placer *p, oq_node_id n,
 #define BITS_LOST 2
 
 static double reach(const placer *p, oq_value_id v) {
-  const oq_stats_entry *e = p->in->stats ? entry_of(p, v) : NULL;
+  const oq_stats_entry *e = entry_of(p, v);
 
   if (!e || !oq_record_usable(&e->record)) return 0;
   return fmax((double)e->record.hi, 0) - fmin((double)e->record.lo, 0);
@@ -552,6 +552,12 @@ static bool picks_little(const placer *p, oq_node_id n) {
   return false;
 }
 
+static bool is_output(const placer *p, oq_value_id v) {
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++)
+    if (!oq_node_ok(p->uses.use[u].node)) return true;
+  return false;
+}
+
 /* One input that is quantized anyway is enough: of two inputs the other then
  * takes a Q, where a float node between integer neighbours would take a DQ
  * before it and a Q behind. */
@@ -566,6 +572,7 @@ static bool inputs_ready(const placer *p, oq_node_id n,
 
     if (oq_node_ok(from) && is_forced(p, from)) return true;
     if (!moves) continue;
+    if (plan_of(p, n)->rule->drags && is_output(p, node->in[i])) return true;
     if (picks_little(p, n)) return false;
     if (is_integer(p, from)) return result_wanted(p, from, true);
     /* Moving bytes is cheaper than moving floats, whoever made them. */
@@ -651,7 +658,7 @@ static void settle(placer *p, const oq_node_id *owner) {
   }
 }
 
-/* ---- values and groups ------------------------------------------------ */
+/* ---- products and what is behind them ---------------------------------- */
 /* The float addition that the runtime makes one layer with a product. */
 static oq_node_id addition_behind(const placer *p, oq_node_id n) {
   const oq_node *node = oq_graph_node(p->g, n);
@@ -731,6 +738,92 @@ static bool needs_q(const placer *p, oq_node_id n) {
          clamped_for_others(p, n) || q_would_come_close(p, n);
 }
 
+/* ---- data that may have one reader only -------------------------------- */
+/* Readers of v in all: bodies of a node read as one. */
+static uint32_t readers(const placer *p, oq_value_id v) {
+  uint32_t n = 0;
+  bool bodies = false;
+
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
+    const oq_use *use = &p->uses.use[u];
+
+    if (oq_node_ok(use->node) && use->slot == OQ_NONE)
+      bodies = true;
+    else
+      n++;
+  }
+  return n + bodies;
+}
+
+/* How many nodes read v from which a Q may come to it. */
+static uint32_t readers_of_codes(const placer *p, oq_value_id v) {
+  uint32_t n = 0;
+
+  for (uint32_t u = p->uses.first[v.i]; u < p->uses.first[v.i + 1]; u++) {
+    const oq_use *use = &p->uses.use[u];
+
+    n += oq_node_ok(use->node) && use->slot != OQ_NONE &&
+         (is_integer(p, use->node) || moves_floats(p, use->node));
+  }
+  return n;
+}
+
+/* Would a DQ behind v be read more than once?  What an integer node made is
+ * read behind the DQ by all; a Q moves before what moves floats, and becomes
+ * one with others there. */
+static bool crowded(const placer *p, oq_value_id v, const oq_node_id *owner) {
+  bool others;
+
+  if (is_integer(p, owner[v.i])) return readers(p, v) > 1;
+  if (integer_uses(p, v, &others) > 1) return true;
+  while (p->g->values[v.i].kind == OQ_VALUE_RESULT) {
+    const oq_node_id n = p->g->values[v.i].producer;
+
+    if (!moves_floats(p, n)) break;
+    v = oq_graph_node(p->g, n)->in[0];
+    if (readers_of_codes(p, v) > 1) return true;
+  }
+  return false;
+}
+
+static bool reads_crowded(const placer *p, oq_node_id n,
+                          const oq_node_id *owner) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  for (uint32_t i = 0; i < node->n_in; i++)
+    if (oq_value_ok(node->in[i]) && carries_data(p, n, i) &&
+        crowded(p, node->in[i], owner))
+      return true;
+  return false;
+}
+
+static bool makes_crowded(const placer *p, oq_node_id n,
+                          const oq_node_id *owner) {
+  const oq_node *node = oq_graph_node(p->g, n);
+
+  if (!needs_q(p, n)) return false;
+  for (uint32_t k = 0; k < node->n_out; k++)
+    if (oq_value_ok(node->out[k]) && crowded(p, result_of(p, n, k), owner))
+      return true;
+  return false;
+}
+
+static bool thin_out(placer *p, const oq_node_id *owner) {
+  bool changed = false;
+
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node_id n = p->order[i];
+
+    if (is_integer(p, n) &&
+        (makes_crowded(p, n, owner) || reads_crowded(p, n, owner)))
+      changed = give_up(p, n,
+                        "signed integers with several readers have no "
+                        "kernels");
+  }
+  return changed;
+}
+
+/* ---- values and groups ------------------------------------------------ */
 static void new_group(placer *p, oq_value_id v, const oq_op_def *maker) {
   oq_group_plan *group = &p->out->groups[p->out->n_groups];
 
@@ -899,15 +992,47 @@ static void raise_barriers(placer *p) {
     if (is_linear(p, p->order[i])) raise_barrier(p, p->order[i]);
 }
 
+/* Would the runtime find a DQ directly before a reader of v? */
+static bool meets_dq(const placer *p, oq_value_id v) {
+  while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
+    const oq_value *value = &p->g->values[v.i];
+
+    if (value->kind != OQ_VALUE_RESULT || is_output(p, v) ||
+        (p->in->read_once && readers(p, v) > 1) ||
+        !moves_floats(p, value->producer) ||
+        !plan_of(p, value->producer)->rule->passes)
+      return false;
+    v = oq_graph_node(p->g, value->producer)->in[0];
+  }
+  return oq_value_ok(v) && !(p->in->read_once && readers(p, v) > 1);
+}
+
+/* A product whose factors come as integers anyway: the runtime multiplies
+ * those, with the same result. */
+static void adopt(placer *p, oq_node_id n) {
+  const oq_node *node = oq_graph_node(p->g, n);
+  oq_node_plan *plan = plan_of(p, n);
+
+  if (plan->fate != OQ_FATE_FLOAT || !plan->rule ||
+      !plan->rule->dynamic_weight || node->n_in > 2)
+    return;
+  for (uint32_t i = 0; i < node->n_in; i++)
+    if (!carries_data(p, n, i) || !meets_dq(p, node->in[i])) return;
+  plan->fate = OQ_FATE_ADOPTED;
+  plan->eligible = true;
+  plan->why = "its factors come as integers anyway";
+}
+
 /* The runtime moves a Q from behind a float pooling to before it, and runs the
- * pooling on integers in the layout in which that is slowest. */
+ * pooling on integers in the layout in which that is slowest.  A Q that stays
+ * is one per axis: signed ones of that kind it does not take. */
 static void hold_back(placer *p) {
+  if (p->in->read_once) return;
   for (uint32_t i = 0; i < p->n_order; i++) {
     const oq_node *node = oq_graph_node(p->g, p->order[i]);
-    const oq_node_plan *plan = plan_of(p, p->order[i]);
 
-    if (plan->fate == OQ_FATE_FLOAT && plan->rule && plan->rule->pools &&
-        plan->rule->same_params && node->n_out > 0)
+    if (moves_floats(p, p->order[i]) && plan_of(p, p->order[i])->rule->pools &&
+        node->n_out > 0)
       p->out->values[node->out[0].i].hold_back = true;
   }
 }
@@ -926,6 +1051,8 @@ static void place_values(placer *p) {
     plan_of(p, n)->why = "runs on integers";
   }
   settle_groups(p);
+  for (uint32_t i = 0; i < p->n_order; i++)
+    if (is_linear(p, p->order[i])) adopt(p, p->order[i]);
   raise_barriers(p);
   hold_back(p);
 }
@@ -956,7 +1083,8 @@ oq_status oq_place(oq_placement *out, const oq_place_input *in) {
   for (uint32_t i = 0; i < p.n_order; i++) pair_bias(&p, p.order[i]);
   OQ_TRY(owners(&p, &owner));
   keep_slow_ends(&p, owner);
-  settle(&p, owner);
+  do settle(&p, owner);
+  while (in->read_once && thin_out(&p, owner));
   place_values(&p);
   return OQ_OK;
 }

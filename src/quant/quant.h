@@ -67,8 +67,12 @@ typedef enum oq_output_rule {
 typedef struct oq_profile_rule {
   const char *domain, *op;
   oq_output_rule output;
-  bool same_params;          /* output must carry input 0's parameters */
-  bool copies;               /* output is its inputs side by side */
+  bool same_params; /* output must carry input 0's parameters */
+  bool copies;      /* output is its inputs side by side */
+  bool passes;      /* the runtime moves a DQ behind it */
+  /* The runtime moves a Q before it even where an output of the graph is read:
+   * that would be rounded, but for a Q of its own. */
+  bool drags;
   bool pools;                /* its result may be much smaller than its input */
   bool dynamic_weight;       /* also with a weight that is not constant */
   uint32_t max_channel_rank; /* weights of more axes get one scale; 0 = none */
@@ -99,6 +103,9 @@ typedef struct oq_profile {
   oq_dtype activation, weight;
   uint32_t activations, weights; /* sets of element types it takes */
   bool per_channel;
+  /* Signed activations run on integers only where a Q is read once: the runtime
+   * makes them unsigned there. */
+  bool signed_read_once;
   /* A float layer with constants between DQ and Q would be quantized by the
    * runtime itself: its bias must not be a plain constant. */
   bool requantizes_float;
@@ -133,7 +140,8 @@ typedef enum oq_fate {
   OQ_FATE_INTEGER,  /* all data through DQ, output through Q (or float) */
   OQ_FATE_BIAS,     /* the Add behind a MatMul: its constant becomes int32 */
   OQ_FATE_ABSORBED, /* a clamp that the Q of its producer makes redundant */
-  OQ_FATE_BARRIER   /* float, and the runtime must be kept from changing it */
+  OQ_FATE_BARRIER,  /* float, and the runtime must be kept from changing it */
+  OQ_FATE_ADOPTED   /* left as it is, and on integers that reach it anyway */
 } oq_fate;
 
 typedef struct oq_node_plan {
@@ -181,6 +189,7 @@ typedef struct oq_place_input {
   /* By node id NULL, or why it stays float; NULL: none does. */
   const char *const *refused;
   bool symmetric_activations; /* then no clamp is redundant below 0 */
+  bool read_once;             /* what is quantized may have one reader only */
   oq_arena *arena;
   const oq_env *env;
 } oq_place_input;

@@ -164,6 +164,7 @@ static oq_status place(quantizer *q, uint32_t s, const char *const *refused) {
       .n_linear = q->n_linear,
       .refused = refused,
       .symmetric_activations = q->activation.symmetric,
+      .read_once = q->profile->signed_read_once && q->activation.qmin < 0,
       .arena = q->arena,
       .env = q->env,
   };

@@ -18,6 +18,7 @@
  *   #! may_refuse            it may find nothing to quantize
  *   #! steps 1 2             how far onnxruntime may be from the built-in
  *                            engine, without and with optimisations
+ *   #! pieces                ... only between one quantization and the next
  *   #! sqnr 30               decibels at least, of every output
  *   #! census uint8:Split 1  what onnxruntime makes of it (see ort_cases.py)
  */

@@ -161,8 +161,19 @@ static int64_t axis_attr(const read_back *r, const oq_node *n) {
   return a == NULL ? 1 : a->u.i64;
 }
 
-/* A weight or a constant among data: codes of the whole width are in use, and
- * each slice of a symmetric one reaches the end of its grid or is all 0. */
+static bool is_weight(const read_back *r, oq_value_id v) {
+  for (uint32_t u = r->uses.first[v.i]; u < r->uses.first[v.i + 1]; u++) {
+    const oq_use *const use = &r->uses.use[u];
+    const oq_op_def *const def = oq_graph_node(r->g, use->node)->def;
+
+    if (use->slot < 4 && def->quant.role[use->slot] == OQ_ROLE_WEIGHT)
+      return true;
+  }
+  return false;
+}
+
+/* A weight, a bias, or a constant among data; weights leave out the lowest
+ * code. */
 static void check_constant(const read_back *r, const oq_node *dq) {
   const oq_ctensor codes = constant(r, dq->in[0]), s = constant(r, dq->in[1]);
 
@@ -173,7 +184,8 @@ static void check_constant(const read_back *r, const oq_node *dq) {
   }
   const oq_ctensor zero = constant(r, dq->in[2]);
   check_zero(&zero, codes.dtype, oq_tensor_count(&s));
-  if (codes.dtype != OQ_DT_I8) return;
+  if (!is_weight(r, dq->out[0])) return;
+  assert_int_equal(codes.dtype, OQ_DT_I8);
   for (size_t i = 0; i < oq_tensor_count(&codes); i++)
     assert_in_range(oq_element_i64(&codes, i) + 127, 0, 254);
   if (s.shape.rank == 0) return;

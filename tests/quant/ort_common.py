@@ -61,13 +61,17 @@ def bytes_of(model):
     return found
 
 
-def census(path):
-    """Operators of the optimised graph; "uint8:Op" counts those among them
-    whose first input is of 8 bits."""
+def optimised(path):
     saved = path + ".optimised"
     session(path, "extended", saved)
     model = onnx.load(saved, load_external_data=False)
     os.remove(saved)
+    return model
+
+
+def census(model):
+    """Operators of the optimised graph; "uint8:Op" counts those among them
+    whose first input is of 8 bits."""
     small = bytes_of(model)
     found = collections.Counter()
     for n in nodes_of(model):
@@ -75,6 +79,21 @@ def census(path):
         if n.input and n.input[0] in small:
             found["uint8:" + n.op_type] += 1
     return found
+
+
+def repeated(model):
+    """Names of nodes that compute what another one does: the runtime keeps one
+    of them."""
+    same, seen, names = {}, set(), set()
+    for n in model.graph.node:
+        inputs = tuple(same.get(x, x) for x in n.input)
+        attrs = tuple(sorted(a.SerializeToString() for a in n.attribute))
+        key = (n.domain, n.op_type, inputs, attrs)
+        if key in seen:
+            names.add(n.name)
+        seen.add(key)
+        same.update((o, (key, i)) for i, o in enumerate(n.output))
+    return names
 
 
 def read_plan(path):
@@ -126,3 +145,57 @@ def steps_apart(a, b, scale):
         return float("inf")
     m = np.isfinite(a)
     return float(np.max(np.abs(a[m] - b[m]), initial=0)) / scale
+
+
+# ---- pieces ----------------------------------------------------------------
+def cut(path):
+    """The model with every QuantizeLinear an output, and what reads it an input
+    of that name with "@" behind."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    g = model.graph
+    kinds = {v.name: v for v in list(g.value_info) + list(g.output)}
+    codes = [n.output[0] for n in g.node if n.op_type == "QuantizeLinear"]
+    wanted = set(codes)
+    for n in g.node:
+        for i, x in enumerate(n.input):
+            if x in wanted:
+                n.input[i] = x + "@"
+    for name in codes:
+        kind = kinds.get(name) or onnx.helper.make_tensor_value_info(
+            name, onnx.TensorProto.UINT8, None)
+        g.output.append(kind)
+        fed = onnx.ValueInfoProto()
+        fed.CopyFrom(kind)
+        fed.name = name + "@"
+        g.input.append(fed)
+    onnx.save(model, path + ".cut")
+    return path + ".cut"
+
+
+def distance(theirs, ours):
+    """In steps of the codes, or of floats."""
+    if ours.dtype.itemsize == 1:
+        return int(np.abs(theirs.astype(int) - ours.astype(int)).max(initial=0))
+    return steps_apart(theirs, ours, step_of(ours))
+
+
+def check_pieces(base, feeds, limits=(1, 2)):
+    """Each piece between one quantization and the next, by both engines on the
+    same codes: how many steps they are apart, at most, without and with
+    optimisations."""
+    names = open(base + ".codes", encoding="utf-8").read().split("\n")[:-1]
+    ours = {n: np.load(f"{base}.code.{i}.npy") for i, n in enumerate(names)}
+    path = cut(base + ".quant.onnx")
+    worst, errors = {"none": 0, "all": 0}, []
+    feeds = {**feeds, **{n + "@": v for n, v in ours.items()}}
+    for level, limit in zip(("none", "all"), limits):
+        s = session(path, level)
+        fed = {i.name: feeds[i.name] for i in s.get_inputs()}
+        for name, theirs in zip(names, s.run(names, fed)):
+            d = distance(theirs, ours[name])
+            worst[level] = max(worst[level], d)
+            if d > limit * 1.0001:
+                errors.append(f"{name}: {d:.2f} steps from onnxruntime "
+                              f"({level})")
+    os.remove(path)
+    return errors, worst

@@ -167,9 +167,9 @@ def make_samples(models, inputs, folder):
 
 
 # ---- judgement -------------------------------------------------------------
-def feeds_of(base, s, k, which=lambda name: True):
+def feeds_of(base, s, k):
     made = {}
-    for n, i in enumerate(filter(lambda i: which(i.name), s.get_inputs())):
+    for n, i in enumerate(s.get_inputs()):
         t = onnx.TensorProto()
         with open(f"{base}.in.{k}.{n}.pb", "rb") as f:
             t.ParseFromString(f.read())
@@ -191,7 +191,7 @@ def integer_kernels(found):
 
 
 def check_census(path, plan):
-    found = common.census(path)
+    found = common.census(common.optimised(path))
     errors = []
     layers = sum(found[op] for op in common.INTEGER_LAYERS)
     want = sum(1 for i, op, _, _ in plan if i and op in common.LINEAR)
@@ -202,52 +202,6 @@ def check_census(path, plan):
         errors.append(f"{all_found} integer kernels, placed {all_placed}: "
                       f"{dict(found)}")
     return errors, f"{layers}/{want} layers {all_found}/{all_placed} kernels"
-
-
-def cut(path):
-    """The model with every QuantizeLinear an output, and what reads it an input
-    of that name with "@" behind."""
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
-    g = model.graph
-    kinds = {v.name: v for v in list(g.value_info) + list(g.output)}
-    codes = [n.output[0] for n in g.node if n.op_type == "QuantizeLinear"]
-    wanted = set(codes)
-    for n in g.node:
-        for i, x in enumerate(n.input):
-            if x in wanted:
-                n.input[i] = x + "@"
-    for name in codes:
-        kind = kinds.get(name) or onnx.helper.make_tensor_value_info(
-            name, onnx.TensorProto.UINT8, None)
-        g.output.append(kind)
-        fed = onnx.ValueInfoProto()
-        fed.CopyFrom(kind)
-        fed.name = name + "@"
-        g.input.append(fed)
-    onnx.save(model, path + ".cut")
-    return path + ".cut"
-
-
-def check_codes(base):
-    """Each piece between one quantization and the next, by both engines on the
-    same codes: how many steps they are apart, at most."""
-    names = open(base + ".codes", encoding="utf-8").read().split("\n")[:-1]
-    ours = {n: np.load(f"{base}.code.{i}.npy") for i, n in enumerate(names)}
-    path = cut(base + ".quant.onnx")
-    worst, errors = {"none": 0, "all": 0}, []
-    for level, limit in (("none", 1), ("all", 2)):
-        s = common.session(path, level)
-        feeds = feeds_of(base, s, SAMPLES - 1, lambda n: not n.endswith("@"))
-        feeds.update({n + "@": v for n, v in ours.items()})
-        feeds = {i.name: feeds[i.name] for i in s.get_inputs()}
-        for name, theirs in zip(names, s.run(names, feeds)):
-            d = np.abs(theirs.astype(int) - ours[name].astype(int)).max(
-                initial=0)
-            worst[level] = max(worst[level], int(d))
-            if d > limit:
-                errors.append(f"{name}: {d} steps from onnxruntime ({level})")
-    os.remove(path)
-    return errors, worst
 
 
 def check_numbers(base, original):
@@ -286,7 +240,8 @@ def judge(models, folder):
         name = os.path.basename(base)
         onnx.checker.check_model(path, full_check=True)
         errors, text = check_census(path, common.read_plan(base + ".plan"))
-        more, worst = check_codes(base)
+        feeds = feeds_of(base, common.session(path, "none"), SAMPLES - 1)
+        more, worst = common.check_pieces(base, feeds)
         errors += more
         more, quality = check_numbers(base,
                                       os.path.join(models, name + ".onnx"))

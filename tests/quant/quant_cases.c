@@ -18,7 +18,7 @@
 #include "quant/check.h"
 #include "quant/save.h"
 
-enum { MOST_CASES = 400, EVALUATED = 3, LATER = 50 };
+enum { MOST_CASES = 20000, EVALUATED = 3, LATER = 50 };
 
 static const char *folder, *save_to;
 
@@ -116,6 +116,8 @@ static void save_runs(const test_case *c, made *m) {
       (void)snprintf(ending, sizeof ending, "out.%u.%u.npy", (unsigned)k, i);
       save_npy(save_to, c->name, ending, oq_runner_output(runner, i));
     }
+    if (k + 1 == EVALUATED)
+      save_codes(save_to, c->name, m->quantized, in, c->n_inputs);
     source.release(&user, handle);
   }
   oq_runner_destroy(runner);

@@ -16,7 +16,6 @@
 
 #include <cmocka.h>
 
-#include "api/api.h"
 #include "onnxquant/onnxquant.h"
 #include "quant/check.h"
 #include "quant/save.h"
@@ -104,40 +103,12 @@ static void save_runs(const samples *s, oq_model *m, size_t n_inputs,
   oq_runner_destroy(runner);
 }
 
-/* Names of all codes, and their numbers for one sample: FOLDER/NAME.codes has
- * one name per line, FOLDER/NAME.code.I.npy are the numbers of line I. */
-static void save_codes(const samples *s, oq_model *m, size_t n_inputs,
-                       const oq_context *cx) {
-  const oq_graph *const g = m->ir->main;
-  const char **const names = calloc(g->n_nodes, sizeof *names);
+static void save_last_codes(const samples *s, oq_model *m, size_t n_inputs) {
   oq_tensor_view in[MOST_INPUTS];
-  oq_model *exposed;
-  oq_runner *runner;
-  char text[1024];
-  uint32_t n = 0;
 
-  assert_non_null(names);
-  for (uint32_t i = 0; i < g->n_nodes; i++)
-    if (!g->nodes[i].dead &&
-        strcmp(oq_node_op(g, (oq_node_id){i}), "QuantizeLinear") == 0)
-      names[n++] = oq_value_text(g, g->nodes[i].out[0]);
-  must(oq_model_expose(&exposed, m, names, n), cx);
-  must(oq_runner_create(&runner, exposed), cx);
   for (size_t i = 0; i < n_inputs; i++)
     in[i] = *oq_tensor_file_view(s->file[s->n - 1][i]);
-  must(oq_runner_run(runner, in, n_inputs), cx);
-  (void)snprintf(text, sizeof text, "%s/%s.codes", folder, s->name);
-  FILE *const f = fopen(text, "w");
-  assert_non_null(f);
-  for (uint32_t i = 0; i < n; i++) {
-    (void)fprintf(f, "%s\n", names[i]);
-    (void)snprintf(text, sizeof text, "code.%u.npy", i);
-    save_npy(folder, s->name, text, oq_runner_output(runner, g->n_outputs + i));
-  }
-  assert_int_equal(fclose(f), 0);
-  oq_runner_destroy(runner);
-  oq_model_destroy(exposed);
-  free(names);
+  save_codes(folder, s->name, m, in, n_inputs);
 }
 
 typedef struct bytes {
@@ -194,7 +165,7 @@ static void quantize(oq_context *cx, oq_model *m, samples *s, size_t n_inputs) {
     save_model(s->name, made, cx);
     save_plan(folder, s->name, report);
     save_runs(s, made, n_inputs, cx);
-    save_codes(s, made, n_inputs, cx);
+    save_last_codes(s, made, n_inputs);
   }
   oq_model_destroy(made);
   oq_model_destroy(prepared);

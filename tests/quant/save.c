@@ -3,9 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "api/api.h"
 
 static const char *path_of(const char *folder, const char *name,
                            const char *ending) {
@@ -42,6 +45,8 @@ static const char *npy_type(int32_t t) {
       return "<i8";
     case OQ_DT_U8:
       return "|u1";
+    case OQ_DT_I8:
+      return "|i1";
     case OQ_DT_BOOL:
       return "|b1";
     default:
@@ -79,4 +84,43 @@ void save_plan(const char *folder, const char *name,
     (void)fprintf(f, "%s %s %s %s\n", r->nodes[i].quantized ? "int8" : "float",
                   r->nodes[i].op, r->nodes[i].name, r->nodes[i].why);
   assert_int_equal(fclose(f), 0);
+}
+
+static uint32_t names_of_codes(const char **names, const oq_graph *g) {
+  uint32_t n = 0;
+
+  for (uint32_t i = 0; i < g->n_nodes; i++)
+    if (!g->nodes[i].dead &&
+        strcmp(oq_node_op(g, (oq_node_id){i}), "QuantizeLinear") == 0)
+      names[n++] = oq_value_text(g, g->nodes[i].out[0]);
+  return n;
+}
+
+void save_codes(const char *folder, const char *name, oq_model *m,
+                const oq_tensor_view *in, size_t n_inputs) {
+  const oq_graph *const g = m->ir->main;
+  const char **const names = calloc(g->n_nodes + 1, sizeof *names);
+  oq_model *exposed;
+  oq_runner *runner;
+  char ending[64];
+
+  assert_non_null(names);
+  const uint32_t n = names_of_codes(names, g);
+  assert_int_equal(oq_model_expose(&exposed, m, names, n), OQ_OK);
+  assert_int_equal(oq_runner_create(&runner, exposed), OQ_OK);
+  assert_int_equal(oq_runner_run(runner, in, n_inputs), OQ_OK);
+  FILE *const f = fopen(path_of(folder, name, "codes"), "w");
+  assert_non_null(f);
+  for (uint32_t i = 0; i < g->n_outputs + n; i++)
+    (void)fprintf(f, "%s\n",
+                  i < g->n_outputs ? oq_value_text(g, g->outputs[i])
+                                   : names[i - g->n_outputs]);
+  assert_int_equal(fclose(f), 0);
+  for (uint32_t i = 0; i < g->n_outputs + n; i++) {
+    (void)snprintf(ending, sizeof ending, "code.%u.npy", i);
+    save_npy(folder, name, ending, oq_runner_output(runner, i));
+  }
+  oq_runner_destroy(runner);
+  oq_model_destroy(exposed);
+  free(names);
 }

@@ -13,4 +13,10 @@ void save_npy(const char *folder, const char *name, const char *ending,
 void save_plan(const char *folder, const char *name,
                const oq_quantize_report *r);
 
+/* Runs the model with the codes behind every QuantizeLinear as further outputs:
+ * NAME.codes has the name of one output per line, NAME.code.I.npy are the
+ * numbers of line I. */
+void save_codes(const char *folder, const char *name, oq_model *m,
+                const oq_tensor_view *in, size_t n_inputs);
+
 #endif
