@@ -997,6 +997,8 @@ static bool meets_dq(const placer *p, oq_value_id v) {
   while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
     const oq_value *value = &p->g->values[v.i];
 
+    /* With a Q of its own besides, it stays where it is. */
+    if (p->out->values[v.i].quantized) return false;
     if (value->kind != OQ_VALUE_RESULT || is_output(p, v) ||
         (p->in->read_once && readers(p, v) > 1) ||
         !moves_floats(p, value->producer) ||
@@ -1013,11 +1015,11 @@ static void adopt(placer *p, oq_node_id n) {
   const oq_node *node = oq_graph_node(p->g, n);
   oq_node_plan *plan = plan_of(p, n);
 
-  if (plan->fate != OQ_FATE_FLOAT || !plan->rule ||
-      !plan->rule->dynamic_weight || node->n_in > 2)
-    return;
+  if (plan->fate != OQ_FATE_FLOAT || !plan->rule || !plan->rule->adopts) return;
   for (uint32_t i = 0; i < node->n_in; i++)
-    if (!carries_data(p, n, i) || !meets_dq(p, node->in[i])) return;
+    if (oq_value_ok(node->in[i]) &&
+        (i >= 2 || !carries_data(p, n, i) || !meets_dq(p, node->in[i])))
+      return;
   plan->fate = OQ_FATE_ADOPTED;
   plan->eligible = true;
   plan->why = "its factors come as integers anyway";

@@ -69,6 +69,7 @@ typedef struct oq_profile_rule {
   oq_output_rule output;
   bool same_params; /* output must carry input 0's parameters */
   bool copies;      /* output is its inputs side by side */
+  bool adopts;      /* the runtime multiplies the integers of two activations */
   bool passes;      /* the runtime moves a DQ behind it */
   /* The runtime moves a Q before it even where an output of the graph is read:
    * that would be rounded, but for a Q of its own. */
