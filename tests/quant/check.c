@@ -106,6 +106,19 @@ static const oq_node *find_node(const read_back *r, const char *name) {
   return NULL;
 }
 
+/* In the graph that `r` looks at, or, as bodies are listed in another order
+ * where the nodes that own them are, in any other. */
+static const oq_node *find_anywhere(const read_back *r, const char *name) {
+  const oq_node *n = find_node(r, name);
+
+  for (uint32_t i = 0; n == NULL && i < r->n_scopes; i++) {
+    const read_back at = inside(r, i);
+
+    n = find_node(&at, name);
+  }
+  return n;
+}
+
 /* Only clamps may go; every other node keeps its name and operator. */
 static void names_in(const read_back *prepared, const read_back *after) {
   for (uint32_t i = 0; i < after->g->n_nodes; i++) {
@@ -121,7 +134,7 @@ static void names_in(const read_back *prepared, const read_back *after) {
     if (name[0] == '\0' || is_op(prepared, n, "Relu") ||
         is_op(prepared, n, "Clip"))
       continue;
-    const oq_node *const now = find_node(after, name);
+    const oq_node *const now = find_anywhere(after, name);
     if (now == NULL) print_error("node %s is gone\n", name);
     assert_non_null(now);
     assert_true(is_op(after, now, oq_names_text(prepared->ir->names, n->op)));
@@ -164,9 +177,12 @@ static int64_t axis_attr(const read_back *r, const oq_node *n) {
 static bool is_weight(const read_back *r, oq_value_id v) {
   for (uint32_t u = r->uses.first[v.i]; u < r->uses.first[v.i + 1]; u++) {
     const oq_use *const use = &r->uses.use[u];
+
+    if (!oq_node_ok(use->node)) continue;
     const oq_op_def *const def = oq_graph_node(r->g, use->node)->def;
 
-    if (use->slot < 4 && def->quant.role[use->slot] == OQ_ROLE_WEIGHT)
+    if (use->slot < 4 && def != NULL &&
+        def->quant.role[use->slot] == OQ_ROLE_WEIGHT)
       return true;
   }
   return false;

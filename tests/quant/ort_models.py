@@ -246,7 +246,7 @@ def judge(models, folder):
         more, quality = check_numbers(base,
                                       os.path.join(models, name + ".onnx"))
         errors += more
-        print(f"{name:20} {text}; steps {worst['none']} {worst['all']}; dB "
+        print(f"{name:20} {text}; steps {worst['none']:.2f} {worst['all']:.2f}; dB "
               f"{' '.join(f'{a:.1f}/{b:.1f}' for a, b in quality)}")
         for e in errors:
             print("   ", e)

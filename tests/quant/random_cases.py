@@ -544,9 +544,22 @@ def result_of(g, before):
     return g.values[-1]
 
 
+def needed(lines, outputs):
+    """Without the nodes whose results nobody reads."""
+    read, kept = {v for v, _, _ in outputs}, []
+    for line in reversed(lines):
+        if line.startswith("node "):
+            left, right = line.split(" | ")[0].split(" -> ")
+            if not read.intersection(right.split()):
+                continue
+            read.update(left.split()[2:])
+        kept.append(line)
+    return kept[::-1]
+
+
 def put_body(g, name, body, inputs, outputs):
     g.lines.append(f"body {name}")
-    g.lines += inputs + body.lines
+    g.lines += inputs + needed(body.lines, outputs)
     g.lines += [f"output {v} {kind} {sizes(s)}" for v, kind, s in outputs]
     g.lines.append("end")
 
