@@ -1,6 +1,6 @@
 /* ops/differ.c - runs the random cases of differ.py with the built-in engine.
  *
- *   differ FOLDER [--only NAME] [--threads N] [--verbose]
+ *   differ FOLDER [--only NAME] [--threads N] [--kernels NAME] [--verbose]
  *
  * FOLDER holds packs, one per operator and version.  A pack is a row of cases;
  * a case is its id, what was drawn, four tolerances, the model, its inputs and
@@ -40,7 +40,7 @@ typedef struct reader {
 } reader;
 
 typedef struct options {
-  const char *folder, *only;
+  const char *folder, *only, *kernels;
   uint32_t threads;
   bool verbose;
 } options;
@@ -248,13 +248,14 @@ static bool run_model(char *why, size_t cap, const drawn *c, oq_model *m) {
   return ok;
 }
 
-static bool run_case(char *why, size_t cap, const drawn *c, uint32_t threads) {
+static bool run_case(char *why, size_t cap, const drawn *c, const options *o) {
   oq_config cfg = OQ_CONFIG_INIT;
   oq_context *cx;
   oq_model *m;
   bool ok;
 
-  cfg.threads = threads;
+  cfg.threads = o->threads;
+  cfg.kernels = o->kernels;
   if (oq_context_create(&cx, &cfg) != OQ_OK) must(NULL);
   if (oq_model_load_memory(&m, cx, c->model.s, c->model.n, NULL) != OQ_OK) {
     ok = failed(why, cap, cx, "load");
@@ -297,7 +298,7 @@ static void run_pack(tally *t, const char *path, const options *o) {
   t->packs++;
   while (take_case(&c, &r)) {
     if (one != NULL && !is(c.id, one)) continue;
-    const bool ok = run_case(why, sizeof why, &c, o->threads);
+    const bool ok = run_case(why, sizeof why, &c, o);
     t->cases++;
     if (!ok) t->failed++;
     if (ok ? o->verbose : o->verbose || shown++ < SHOWN) {
@@ -342,6 +343,8 @@ static options parse(int argc, char **argv) {
       o.verbose = true;
     else if (strcmp(argv[i], "--only") == 0 && more)
       o.only = argv[++i];
+    else if (strcmp(argv[i], "--kernels") == 0 && more)
+      o.kernels = argv[++i];
     else if (strcmp(argv[i], "--threads") == 0 && more)
       o.threads = (uint32_t)strtoul(argv[++i], NULL, 10);
     else

@@ -1237,8 +1237,8 @@ def recurrent(d):
     return ins, a, [d.p(.9), True, *([d.p()] if d.op == "LSTM" else [])]
 
 
-rows("RNN GRU LSTM", recurrent, hollow=False, atol=2e-5, range=1e-5,
-     why="errors add up over the steps")
+rows("RNN GRU LSTM", recurrent, hollow=False, atol=2e-5, range=1e-4,
+     why="errors add up over the steps, and grow where gates have no bounds")
 
 
 # ---- attention of the default domain ---------------------------------------
