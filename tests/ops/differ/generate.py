@@ -126,6 +126,8 @@ class Case:
         fit = plain if plain and pick.random() < .3 else fit
         may = schema_types(row, opset)
         types = fit[int(pick.integers(len(fit)))][2] if fit else may
+        types = {v: [t for t in ts if t in may.get(v, ts)] or ts
+                 for v, ts in types.items()}
         if pick.random() < .1:
             types = halved(types, may)
         self.id = f"{row.name}-{since}/{number}"

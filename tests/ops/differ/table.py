@@ -866,7 +866,8 @@ def _(d):
     k = d.i(1, len(s) - b)
     o = s[:b] + d.shape(0, 2, 4)
     at = [d.index(o, s[b + i]) for i in range(k)]
-    return [d.x(s), np.stack(at, -1)], {"batch_dims": b if b or d.p() else None}
+    return [d.x(s), np.stack(at, -1)], {
+        "batch_dims": b if b or d.v >= 12 and d.p() else None}
 
 
 def scatter_elements(d):
@@ -1157,7 +1158,7 @@ def _(d):
     x = d.x(s, t1)
     # Away from the ties that the last digit of a quotient decides.
     scale = np.exp2(d.rng.integers(-6, -2, g)).astype(
-        d.t("T2") if d.v >= 23 else t1 if d.v >= 19 else F32)
+        t1 if d.v >= 19 else F32)
     return [x, scale, zero_of(d, g, ty)], a
 
 
