@@ -9,7 +9,7 @@ enum {
   CHUNK_FLOATS = 96 * 1024, /* inputs and outputs of a chunk: part of the L2 */
   CHUNK_BLOCKS = 64,
   TABLE_POINTERS = 32 * 1024,
-  FEW_CHANNELS = 8, /* so few are read as one run along the last axis */
+  FEW_CHANNELS = 16, /* so few are read as one run along the last axis */
   MAX_TAPS = 4096
 };
 
@@ -446,6 +446,50 @@ void oq_last_conv_f32_as(const oq_last_isa *isa, const oq_conv *c, float *y,
 void oq_last_conv_f32(const oq_conv *c, float *y, const float *x,
                       const float *packed, const float *bias, void *scratch) {
   oq_last_conv_f32_as(oq_last_isa_best(), c, y, x, packed, bias, scratch);
+}
+
+/* ---- matrix product ------------------------------------------------------ */
+void oq_last_pack_matrix(float *to, const float *b, size_t k, size_t n,
+                         bool transposed) {
+  size_t done = 0;
+
+  if (transposed) {
+    oq_last_pack(to, b, 1, k, n, 1);
+    return;
+  }
+  for (size_t p = 0; done < n; p++) {
+    const size_t wide = panel_vectors(vectors(n), p) * OQ_LAST_LANES;
+    const size_t cols = min_size(wide, n - done);
+    for (size_t i = 0; i < k; i++, to += wide) {
+      memcpy(to, b + i * n + done, cols * sizeof *to);
+      memset(to + cols, 0, (wide - cols) * sizeof *to);
+    }
+    done += cols;
+  }
+}
+
+/* A convolution of one tap over m places. */
+static oq_conv places(size_t m, size_t k, size_t n) {
+  oq_conv c = {.batch = 1, .groups = 1, .in_ch = k, .out_ch = n};
+
+  c.w.n = 1;
+  c.w.axis[0] =
+      (oq_axis){.in = m, .out = m, .kernel = 1, .stride = 1, .dilation = 1};
+  oq_windows_finish(&c.w);
+  return c;
+}
+
+size_t oq_last_matmul_scratch(size_t m, size_t k, size_t n) {
+  const oq_conv c = places(m, k, n);
+
+  return oq_last_conv_scratch(&c);
+}
+
+void oq_last_matmul_f32(size_t m, size_t k, size_t n, float *y, const float *a,
+                        const float *packed, const float *bias, void *scratch) {
+  const oq_conv c = places(m, k, n);
+
+  oq_last_conv_f32(&c, y, a, packed, bias, scratch);
 }
 
 /* ---- layout -------------------------------------------------------------- */

@@ -33,6 +33,16 @@ size_t oq_last_conv_scratch(const oq_conv *c);
 void oq_last_conv_f32(const oq_conv *c, float *y, const float *x,
                       const float *packed, const float *bias, void *scratch);
 
+/* ---- matrix product ------------------------------------------------------ */
+/* Packs b[k][n], or b[n][k] if `transposed`, into oq_last_pack_size(1, k, n, 1)
+ * floats. */
+void oq_last_pack_matrix(float *to, const float *b, size_t k, size_t n,
+                         bool transposed);
+size_t oq_last_matmul_scratch(size_t m, size_t k, size_t n);
+/* y[m][n] = a[m][k] b[k][n] + bias[n], which may be NULL. */
+void oq_last_matmul_f32(size_t m, size_t k, size_t n, float *y, const float *a,
+                        const float *packed, const float *bias, void *scratch);
+
 /* ---- what a set of instructions brings ----------------------------------- */
 enum {
   OQ_LAST_ROWS = 12, /* outputs that a micro-kernel may make at once */
@@ -63,6 +73,10 @@ typedef struct oq_last_isa {
   uint8_t depth_rows;
   void (*block)(size_t rows, size_t vecs, const oq_last_block *q);
   void (*depth)(size_t rows, const oq_last_block *q);
+  /* y[j] = the largest of at[t][j] for t < taps and, with `more`, of y[j];
+   * NaN wins. */
+  void (*max)(float *y, const float *const *at, size_t taps, size_t n,
+              bool more);
 } oq_last_isa;
 
 /* NULL where this CPU has not what it takes.  For tests; oq_last_isa_best is

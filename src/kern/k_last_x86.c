@@ -19,6 +19,13 @@
 #define STORE_N(p, v, n) _mm512_mask_storeu_ps(p, MASK_OF(n), v)
 #define SPLAT _mm512_set1_ps
 #define FMA _mm512_fmadd_ps
+/* The instruction hands on its second operand where one is NaN. */
+#define MAX(a, v) max_avx512_lanes(a, v)
+__attribute__((target("avx512f"))) OQ_INLINE __m512 max_avx512_lanes(__m512 a,
+                                                                     __m512 v) {
+  return _mm512_mask_mov_ps(_mm512_max_ps(v, a),
+                            _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), v);
+}
 #include "kern/last_tmpl.h"
 #undef NAME
 #undef TARGET
@@ -31,6 +38,7 @@
 #undef STORE_N
 #undef SPLAT
 #undef FMA
+#undef MAX
 
 /* ---- AVX2 ---------------------------------------------------------------- */
 /* The first n of 8 lanes. */
@@ -50,16 +58,24 @@ __attribute__((target("avx2"))) OQ_INLINE __m256i mask_avx2(size_t n) {
 #define STORE_N(p, v, n) _mm256_maskstore_ps(p, mask_avx2(n), v)
 #define SPLAT _mm256_set1_ps
 #define FMA _mm256_fmadd_ps
+#define MAX(a, v) max_avx2_lanes(a, v)
+__attribute__((target("avx2"))) OQ_INLINE __m256 max_avx2_lanes(__m256 a,
+                                                                __m256 v) {
+  return _mm256_blendv_ps(_mm256_max_ps(v, a), v,
+                          _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+}
 #include "kern/last_tmpl.h"
 
 static const oq_last_isa avx512 = {.rows = {12, 12, 9, 6},
                                    .depth_rows = 8,
                                    .block = block_avx512,
-                                   .depth = depth_avx512};
+                                   .depth = depth_avx512,
+                                   .max = max_avx512};
 static const oq_last_isa avx2 = {.rows = {6, 6, 6, 6},
                                  .depth_rows = 8,
                                  .block = block_avx2,
-                                 .depth = depth_avx2};
+                                 .depth = depth_avx2,
+                                 .max = max_avx2};
 
 const oq_last_isa *oq_last_isa_avx512(void) {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kern/k_last.h"
 #include "kern/k_simd.h"
 
 /* ---- positions ----------------------------------------------------------- */
@@ -336,12 +337,7 @@ PLANE_MAX(oq_plane_max_f32, float)
 PLANE_MAX(oq_plane_max_f64, double)
 
 /* ---- channels last ------------------------------------------------------- */
-/* a = max(a, p); NaN stays. */
-OQ_SIMD_LOOP(max_of, (float *restrict a, const float *restrict p, size_t n),
-             (a, p, n)) {
-  for (size_t i = 0; i < n; i++)
-    a[i] = a[i] > p[i] || a[i] != a[i] ? a[i] : p[i];
-}
+enum { TAPS_AT_ONCE = 32 };
 
 OQ_SIMD_LOOP(sum_of, (float *restrict a, const float *restrict p, size_t n),
              (a, p, n)) {
@@ -352,18 +348,21 @@ OQ_SIMD_LOOP(divide_by, (float *a, float by, size_t n), (a, by, n)) {
   for (size_t i = 0; i < n; i++) a[i] /= by;
 }
 
-static void max_at(const oq_pooling *p, const place *o, size_t channels,
-                   float *y, const float *x) {
+static void max_at(const oq_last_isa *isa, const oq_pooling *p, const place *o,
+                   size_t channels, float *y, const float *x) {
   const box b = box_of(&p->w, o);
+  const float *tap[TAPS_AT_ONCE];
   size_t at, col;
 
   for (size_t i = 0; b.count == 0 && i < channels; i++) y[i] = -INFINITY;
-  for (size_t k = 0; k < b.count; k++) {
-    under(&at, &col, &p->w, o, &b, k);
-    if (k == 0)
-      memcpy(y, x + at * channels, channels * sizeof *y);
-    else
-      max_of(y, x + at * channels, channels);
+  for (size_t k = 0; k < b.count; k += TAPS_AT_ONCE) {
+    const size_t n =
+        b.count - k < TAPS_AT_ONCE ? b.count - k : (size_t)TAPS_AT_ONCE;
+    for (size_t t = 0; t < n; t++) {
+      under(&at, &col, &p->w, o, &b, k + t);
+      tap[t] = x + at * channels;
+    }
+    isa->max(y, tap, n, channels, k > 0);
   }
 }
 
@@ -383,10 +382,12 @@ static void mean_at(const oq_pooling *p, const place *o, size_t channels,
 
 void oq_pool_max_last(const oq_pooling *p, size_t channels, float *y,
                       const float *x) {
+  const oq_last_isa *const isa = oq_last_isa_best();
+
   for (size_t b = 0; channels > 0 && b < p->planes / channels; b++) {
     for (size_t o = 0; o < p->w.out_size; o++, y += channels) {
       const place at = place_out(&p->w, o);
-      max_at(p, &at, channels, y, x);
+      max_at(isa, p, &at, channels, y, x);
     }
     x += channels * p->w.in_size;
   }

@@ -1,7 +1,7 @@
 /* kern/last_tmpl.h - the micro-kernels of k_last, included once per instruction
  * set by k_last_x86.c with these macros set: NAME(x), TARGET, VEC, LANES (its
- * floats), LOAD, LOAD_N, STORE, STORE_N, SPLAT, FMA, ROWS1 .. ROWS4 (most rows
- * for so many vectors of 16; 0: none).  No include guard on purpose. */
+ * floats), LOAD, LOAD_N, STORE, STORE_N, SPLAT, FMA, MAX (NaN wins).  No
+ * include guard on purpose. */
 #define REGS (OQ_LAST_LANES / LANES)
 
 /* Everything that is a constant to the caller unrolls, so that sums stay in
@@ -147,5 +147,29 @@ TARGET static void NAME(depth)(size_t rows, const oq_last_block *q) {
       NAME(depth_rows)(1, &part);
     }
   }
+}
+
+/* ---- maxima -------------------------------------------------------------- */
+TARGET OQ_INLINE void NAME(max_some)(float *y, const float *const *at,
+                                     size_t taps, size_t j, size_t n,
+                                     bool more) {
+  const float *const first = more ? y : at[0];
+  VEC a = n == LANES ? LOAD(first + j) : LOAD_N(first + j, n);
+
+  for (size_t t = more ? 0 : 1; t < taps; t++)
+    a = MAX(a, n == LANES ? LOAD(at[t] + j) : LOAD_N(at[t] + j, n));
+  if (n == LANES)
+    STORE(y + j, a);
+  else
+    STORE_N(y + j, a, n);
+}
+
+TARGET static void NAME(max)(float *y, const float *const *at, size_t taps,
+                             size_t n, bool more) {
+  size_t j = 0;
+
+  for (; j + LANES <= n; j += LANES)
+    NAME(max_some)(y, at, taps, j, LANES, more);
+  if (j < n) NAME(max_some)(y, at, taps, j, n - j, more);
 }
 #undef REGS

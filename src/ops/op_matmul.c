@@ -3,12 +3,44 @@
 #include <string.h>
 
 #include "kern/k_gemm.h"
+#include "kern/k_last.h"
 #include "ops/matmul.h"
 #include "ops/op.h"
 #include "ops/widen.h"
 
 #define GEMM_TYPES \
   (OQ_DTM_FLOAT | OQ_DTM(U32) | OQ_DTM(U64) | OQ_DTM(I32) | OQ_DTM(I64))
+
+/* ---- constant second matrices -------------------------------------------- */
+static oq_status pack_matrix(const void **packed, const oq_pack *p,
+                             bool transposed) {
+  const oq_ctensor *const b = p->n_in > 1 ? p->konst[1] : NULL;
+
+  if (b == NULL || b->dtype != OQ_DT_F32 || b->shape.rank != 2 || b->size == 0)
+    return OQ_OK;
+  const size_t k = (size_t)b->shape.dim[transposed ? 1 : 0];
+  const size_t n = (size_t)b->shape.dim[transposed ? 0 : 1];
+  const size_t size = oq_last_pack_size(1, k, n, 1);
+  float *const to =
+      size == 0 ? NULL
+                : oq_arena_alloc_raw(p->arena, size, sizeof *to, OQ_ALIGN);
+
+  if (to == NULL) return oq_fail_memory(p->diags);
+  oq_last_pack_matrix(to, b->data, k, n, transposed);
+  *packed = to;
+  return OQ_OK;
+}
+
+static oq_status run_packed(oq_run *r, size_t m, size_t k, size_t n,
+                            const float *bias) {
+  void *const scratch = oq_arena_alloc_raw(
+      r->scratch, oq_last_matmul_scratch(m, k, n), 1, OQ_ALIGN);
+
+  if (scratch == NULL) return oq_fail_memory(r->diags);
+  oq_last_matmul_f32(m, k, n, r->out[0].data, r->in[0]->data, r->packed, bias,
+                     scratch);
+  return OQ_OK;
+}
 
 /* ---- Gemm ---------------------------------------------------------------- */
 typedef oq_gemm_params gemm_params;
@@ -156,6 +188,20 @@ static oq_status gemm_f32(oq_run *r, const product *q, float alpha,
   return OQ_OK;
 }
 
+static oq_status gemm_pack(const void **packed, const oq_pack *p) {
+  const gemm_params *const g = p->params;
+
+  if (g->trans_a != 0 || g->alpha != 1.0f) return OQ_OK;
+  return pack_matrix(packed, p, g->trans_b != 0);
+}
+
+/* C is one row, added as it is, or there is none. */
+static bool c_is_bias(const oq_ctensor *c, float beta, size_t n) {
+  if (c == NULL) return true;
+  return beta == 1.0f && oq_tensor_count(c) == n &&
+         (size_t)c->shape.dim[c->shape.rank - 1] == n;
+}
+
 oq_status oq_gemm_run(oq_run *r) {
   const gemm_params *const p = r->params;
   const oq_shape *const y = &r->out[0].shape, *const a = &r->in[0]->shape;
@@ -167,6 +213,9 @@ oq_status oq_gemm_run(oq_run *r) {
   const float beta = c == NULL ? 0.0f : p->beta;
 
   if (r->out[0].size == 0) return OQ_OK;
+  if (r->packed != NULL && (c == NULL || c->shape.rank > 0) &&
+      c_is_bias(c, beta, q.n))
+    return run_packed(r, q.m, q.k, q.n, c == NULL ? NULL : c->data);
   if (narrow_float(r->in[0]->dtype)) return gemm_f32(r, &q, p->alpha, c, beta);
   if (c != NULL)
     spread_c(r->out[0].data, q.m, q.n, c->data, &c->shape,
@@ -332,6 +381,19 @@ static bool fold_batch(product *q, const oq_shape *out, const oq_shape *sa,
   return true;
 }
 
+static oq_status matmul_pack(const void **packed, const oq_pack *p) {
+  return pack_matrix(packed, p, false);
+}
+
+static oq_status matmul_run(oq_run *r) {
+  const oq_shape *const b = &r->in[1]->shape;
+
+  if (r->packed == NULL || r->in[0]->size == 0) return oq_matmul_run(r);
+  const size_t k = (size_t)b->dim[0];
+  return run_packed(r, oq_tensor_count(r->in[0]) / k, k, (size_t)b->dim[1],
+                    NULL);
+}
+
 oq_status oq_matmul_run(oq_run *r) {
   const oq_shape *const a = &r->in[0]->shape, *const b = &r->in[1]->shape;
   const oq_dtype t = r->in[0]->dtype;
@@ -404,7 +466,7 @@ static uint64_t matmul_macs(const void *params, const oq_shape *const *in,
   .domain = "", .name = "Gemm", .max_in = 3, .min_out = 1, .max_out = 1, \
   .dtypes = GEMM_TYPES, .params_size = sizeof(gemm_params),              \
   .attrs = gemm_attrs, .infer = oq_gemm_infer, .run = oq_gemm_run,       \
-  .macs = gemm_macs,                                                     \
+  .pack = gemm_pack, .macs = gemm_macs,                                  \
   .quant = {.cls = OQ_Q_LINEAR,                                          \
             .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT, OQ_ROLE_BIAS},        \
             .axis = gemm_axis,                                           \
@@ -426,7 +488,8 @@ static const oq_op_def defs[] = {
      .max_out = 1,
      .dtypes = GEMM_TYPES,
      .infer = matmul_infer,
-     .run = oq_matmul_run,
+     .run = matmul_run,
+     .pack = matmul_pack,
      .macs = matmul_macs,
      .quant = {.cls = OQ_Q_LINEAR,
                .role = {OQ_ROLE_DATA, OQ_ROLE_WEIGHT},

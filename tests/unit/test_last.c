@@ -1,5 +1,5 @@
 /* Convolutions over channels-last tensors against plain loops in double, with
- * every set of instructions, bit by bit between them. */
+ * every set of instructions, bit by bit between them; products; pools. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "base/rng.h"
 #include "kern/k_last.h"
+#include "kern/k_pool.h"
 
 enum { GUARD = 64 };
 
@@ -185,11 +186,100 @@ static void test_padding_is_not_copied(void **state) {
   check(&c, &r);
 }
 
+/* Both layouts, NaN and infinities among the numbers. */
+static void check_pool(const oq_pooling *p, size_t channels, draws *r) {
+  const size_t batch = p->planes / channels;
+  const size_t in = p->planes * p->w.in_size, out = p->planes * p->w.out_size;
+  float *x = floats(in, 4), *xl = floats(in, 4), *y = floats(out, 4);
+  float *yl = floats(out, 4), *back = floats(out, 4);
+  void *scratch = floats(oq_pool_scratch(p), 1);
+
+  for (size_t i = 0; i < in; i++) {
+    const size_t odd = pick(r, 0, 60);
+    x[i] = odd == 0 ? NAN : odd == 1 ? -INFINITY : (float)draw(r);
+  }
+  oq_last_transpose(xl, x, batch, channels, p->w.in_size, 4);
+  oq_pool_max_f32(p, y, NULL, x, scratch);
+  oq_pool_max_last(p, channels, yl, xl);
+  oq_last_transpose(back, yl, batch, p->w.out_size, channels, 4);
+  for (size_t i = 0; i < out; i++)
+    assert_true(y[i] == back[i] || (isnan(y[i]) && isnan(back[i])));
+  oq_pool_mean_f32(p, y, x, scratch);
+  oq_pool_mean_last(p, channels, yl, xl);
+  oq_last_transpose(back, yl, batch, p->w.out_size, channels, 4);
+  for (size_t i = 0; i < out; i++)
+    assert_true(fabsf(y[i] - back[i]) <= 1e-6f || y[i] == back[i] ||
+                (isnan(y[i]) && isnan(back[i])));
+  free(x);
+  free(xl);
+  free(y);
+  free(yl);
+  free(back);
+  free(scratch);
+}
+
+static void test_pools(void **state) {
+  (void)state;
+  if (!oq_last_usable()) skip();
+  draws r = {5, 0};
+  for (int i = 0; i < 200; i++) {
+    const size_t channels = pick(&r, 1, 40);
+    oq_pooling p = {.planes = channels * pick(&r, 1, 2)};
+    p.w.n = (uint32_t)pick(&r, 1, 3);
+    for (uint32_t k = 0; k < p.w.n; k++) {
+      const size_t kernel = pick(&r, 1, 6);
+      p.w.axis[k] = axis(pick(&r, 1, 9), kernel, pick(&r, 1, 3), pick(&r, 1, 2),
+                         pick(&r, 0, kernel - 1));
+    }
+    oq_windows_finish(&p.w);
+    if (p.w.out_size > 0) check_pool(&p, channels, &r);
+  }
+}
+
+static void test_products(void **state) {
+  (void)state;
+  if (!oq_last_usable()) skip();
+  draws r = {9, 0};
+  for (int i = 0; i < 200; i++) {
+    const size_t m = pick(&r, 1, 30), k = pick(&r, 1, 70), n = pick(&r, 1, 150);
+    float *a = floats(m * k, 4), *b = floats(k * n, 4), *t = floats(k * n, 4);
+    const size_t size = oq_last_pack_size(1, k, n, 1);
+    float *packed = floats(size, 4), *y = floats(m * n, 4);
+    float *other = floats(size, 4), *bias = floats(n, 4);
+    void *scratch = floats(oq_last_matmul_scratch(m, k, n), 1);
+    for (size_t j = 0; j < m * k; j++) a[j] = (float)draw(&r);
+    for (size_t j = 0; j < k * n; j++) b[j] = (float)draw(&r);
+    for (size_t j = 0; j < n; j++) bias[j] = (float)draw(&r);
+    oq_last_transpose(t, b, 1, k, n, 4);
+    oq_last_pack_matrix(packed, b, k, n, false);
+    oq_last_pack_matrix(other, t, k, n, true);
+    assert_memory_equal(packed, other, size * 4);
+    oq_last_matmul_f32(m, k, n, y, a, packed, i % 2 == 0 ? bias : NULL,
+                       scratch);
+    for (size_t q = 0; q < m * n; q++) {
+      double want = i % 2 == 0 ? (double)bias[q % n] : 0.0;
+      for (size_t j = 0; j < k; j++)
+        want += (double)a[q / n * k + j] * (double)b[j * n + q % n];
+      assert_true(fabs(want - (double)y[q]) <= 2e-5);
+    }
+    free(a);
+    free(b);
+    free(t);
+    free(packed);
+    free(other);
+    free(y);
+    free(bias);
+    free(scratch);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_shapes),
       cmocka_unit_test(test_random),
       cmocka_unit_test(test_padding_is_not_copied),
+      cmocka_unit_test(test_pools),
+      cmocka_unit_test(test_products),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
