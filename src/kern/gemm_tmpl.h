@@ -7,7 +7,7 @@
 #define WIDTH (2 * LANES)
 
 /* rows x WIDTH of c from kc steps; b_step floats between the rows of b. */
-TARGET BARE static inline __attribute__((always_inline)) void NAME(block)(
+TARGET OQ_BARE static inline __attribute__((always_inline)) void NAME(block)(
     size_t rows, size_t kc, const float *a, size_t lda, const float *b,
     size_t b_step, float *c, size_t ldc, bool from_c) {
   VEC acc[MAX_ROWS][2];
@@ -33,9 +33,9 @@ TARGET BARE static inline __attribute__((always_inline)) void NAME(block)(
 }
 
 /* The number of rows as a constant, so that sums stay in registers. */
-TARGET BARE static void NAME(rows)(size_t rows, size_t kc, const float *a,
-                                   size_t lda, const float *b, size_t b_step,
-                                   float *c, size_t ldc, bool from_c) {
+TARGET OQ_BARE static void NAME(rows)(size_t rows, size_t kc, const float *a,
+                                      size_t lda, const float *b, size_t b_step,
+                                      float *c, size_t ldc, bool from_c) {
 #define CASE(n)                                            \
   case n:                                                  \
     NAME(block)(n, kc, a, lda, b, b_step, c, ldc, from_c); \

@@ -7,13 +7,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* The two innermost functions are left out by sanitizers, with which they would
- * take five times as long: they touch what pack and strip measured out. */
-#if defined(__clang__) || __GNUC__ >= 8
-#define BARE __attribute__((no_sanitize("address", "undefined")))
-#else
-#define BARE
-#endif
+#include "kern/k_simd.h"
 
 #define STEPS                                                    \
   256 /* of k between stores: a strip of b stays in the L1 cache \

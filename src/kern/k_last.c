@@ -64,13 +64,12 @@ static void pack_depthwise(float *to, const float *w, size_t channels,
 /* One panel: [taps][in_ch][wide] of the `cols` filters at w. */
 static void pack_panel(float *to, const float *w, size_t in_ch, size_t taps,
                        size_t wide, size_t cols) {
-  memset(to, 0, in_ch * taps * wide * sizeof *to);
-  for (size_t j = 0; j < cols; j++) {
-    const float *const filter = w + j * in_ch * taps;
-    for (size_t t = 0; t < taps; t++)
-      for (size_t i = 0; i < in_ch; i++)
-        to[(t * in_ch + i) * wide + j] = filter[i * taps + t];
-  }
+  for (size_t t = 0; t < taps; t++)
+    for (size_t i = 0; i < in_ch; i++, to += wide) {
+      const float *const from = w + i * taps + t;
+      for (size_t j = 0; j < cols; j++) to[j] = from[j * in_ch * taps];
+      for (size_t j = cols; j < wide; j++) to[j] = 0.0f;
+    }
 }
 
 void oq_last_pack(float *to, const float *w, size_t groups, size_t in_ch,

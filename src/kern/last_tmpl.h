@@ -6,8 +6,8 @@
 
 /* Everything that is a constant to the caller unrolls, so that sums stay in
  * registers. */
-TARGET OQ_INLINE void NAME(some)(size_t rows, size_t regs,
-                                 const oq_last_block *q) {
+TARGET OQ_BARE OQ_INLINE void NAME(some)(size_t rows, size_t regs,
+                                         const oq_last_block *q) {
   VEC acc[OQ_LAST_ROWS][4];
   const float *w = q->w;
 
@@ -49,9 +49,9 @@ TARGET OQ_INLINE void NAME(some)(size_t rows, size_t regs,
 #define UP_TO_12(regs) UP_TO_9(regs) CASE(10, regs) CASE(11, regs) \
   CASE(12, regs)
 /* clang-format on */
-#define ROWS_OF(name, cases)                                           \
-  TARGET static void NAME(name)(size_t rows, const oq_last_block *q) { \
-    switch (rows) { cases default : break; }                           \
+#define ROWS_OF(name, cases)                                                   \
+  TARGET OQ_BARE static void NAME(name)(size_t rows, const oq_last_block *q) { \
+    switch (rows) { cases default : break; }                                   \
   }
 
 #if LANES == 16
@@ -98,8 +98,8 @@ static void NAME(block)(size_t rows, size_t vecs, const oq_last_block *q) {
 #undef ROWS_OF
 
 /* ---- depthwise ----------------------------------------------------------- */
-TARGET OQ_INLINE void NAME(depth_some)(size_t rows, size_t n, size_t j,
-                                       const oq_last_block *q) {
+TARGET OQ_BARE OQ_INLINE void NAME(depth_some)(size_t rows, size_t n, size_t j,
+                                               const oq_last_block *q) {
   VEC acc[OQ_LAST_ROWS];
 
 #pragma GCC unroll 16
@@ -122,14 +122,15 @@ TARGET OQ_INLINE void NAME(depth_some)(size_t rows, size_t n, size_t j,
   }
 }
 
-TARGET OQ_INLINE void NAME(depth_rows)(size_t rows, const oq_last_block *q) {
+TARGET OQ_BARE OQ_INLINE void NAME(depth_rows)(size_t rows,
+                                               const oq_last_block *q) {
   size_t j = 0;
 
   for (; j + LANES <= q->cols; j += LANES) NAME(depth_some)(rows, LANES, j, q);
   if (j < q->cols) NAME(depth_some)(rows, q->cols - j, j, q);
 }
 
-TARGET static void NAME(depth)(size_t rows, const oq_last_block *q) {
+TARGET OQ_BARE static void NAME(depth)(size_t rows, const oq_last_block *q) {
   size_t i = 0;
 
   for (oq_last_block part = *q; i < rows; i++, part.at++, part.y += q->y_step) {
