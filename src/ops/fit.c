@@ -126,7 +126,7 @@ static bool ask_base(fitter *x, int64_t unit) {
 static bool any_answer(fitter *x) {
   for (uint32_t i = 0; i < x->f->n_out; i++)
     if (results(x, 0)[i] != OQ_FIT_NOT) return true;
-  return x->f->n_out == 0; /* a rank is asked for */
+  return x->f->all_points;
 }
 
 static void ask_all(fitter *x) {

@@ -32,7 +32,8 @@ typedef struct oq_fit {
   const oq_expr *known;
   uint32_t n_consts;
   int64_t consts[OQ_FIT_CONSTS]; /* at which it may change course */
-  uint32_t n_out;                /* results, 1 or more */
+  uint32_t n_out;                /* results */
+  bool all_points; /* ask on even if no result is known: are they as many? */
   oq_answer (*ask)(void *user, int64_t *out, const int64_t *at);
   void *user;
 } oq_fit;

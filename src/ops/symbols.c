@@ -321,6 +321,7 @@ static oq_answer first_types(question *q, inputs *y, int64_t *unused) {
     const uint32_t before = rank_of(base);
     q->rank[i] = rank_of(&t[i]);
     if (base->kind == OQ_TYPE_OTHER || q->rank[i] == OQ_NONE) continue;
+    if (before == OQ_NONE) q->fit.all_points = true; /* a rank to be claimed */
     for (uint32_t d = 0; d < q->rank[i]; d++) {
       if (before != OQ_NONE && (before != q->rank[i] || !is_open(base->dim[d])))
         continue;
