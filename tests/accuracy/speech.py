@@ -7,6 +7,8 @@ from task import Task, spread
 
 NOISES = ("noise_running_tap.wav", "noise_white_noise.wav")
 SNR, BLOCK, CALIBRATION = 5, 8000, 300
+# Nobody speaks at one level: calibration has it 6 dB louder and softer, too.
+LEVELS = (0.5, 1, 2)
 
 
 def recordings(shared, part):
@@ -20,6 +22,13 @@ def recordings(shared, part):
         noise = np.resize(noise, len(clean))
         gain = np.sqrt(np.mean(clean**2) / np.mean(noise**2) / 10**(SNR / 10))
         yield clean[keep], (clean + np.float32(gain) * noise)[keep]
+
+
+def calibration(shared):
+    """Noisy speech at every level."""
+    for _, noisy in recordings(shared, "calib"):
+        for level in LEVELS:
+            yield np.clip(np.float32(level) * noisy, -1, 1)
 
 
 def si_sdr(sums):
@@ -92,7 +101,7 @@ class Dtln(Enhance):
     def feeds(self, shared, model):
         self.shared = shared
         which = self.pair.index(model)
-        return spread((feeds[which] for _, noisy in recordings(shared, "calib")
+        return spread((feeds[which] for noisy in calibration(shared)
                        for feeds, _ in self.steps({}, noisy)), CALIBRATION)
 
     def enhance(self, runs, noisy):
@@ -124,7 +133,7 @@ class NsNet2(Enhance):
 
     def feeds(self, shared, model):
         run = shared.float_run(model)
-        return spread((feed for _, noisy in recordings(shared, "calib")
+        return spread((feed for noisy in calibration(shared)
                        for feed, _ in self.steps(run, self.spectrum(noisy))),
                       CALIBRATION)
 
