@@ -64,7 +64,7 @@ static const oq_ctensor *known_value(walk *w, oq_value_id v) {
   if (x->kind != OQ_VALUE_CONST || x->konst == NULL || x->also_input)
     return NULL;
   if (!oq_type_shape(&s, x->konst->type) || oq_shape_count(&n, &s) != OQ_OK ||
-      n > KNOWN_MAX || oq_dtype_bits((int32_t)x->konst->type->dtype) == 0)
+      n > KNOWN_MAX || x->konst->type->dtype == OQ_DT_STRING)
     return NULL;
   oq_ctensor *const t = OQ_NEW(w->a, oq_ctensor);
   if (t == NULL || oq_const_view(t, x->konst, w->a, w->rules) != OQ_OK)
@@ -115,6 +115,9 @@ static bool can_eval(const oq_node *n, const oq_type *out,
     if (!oq_value_ok(n->in[i]) || in[i] != NULL) continue;
     return false;
   }
+  /* Shapes do not follow from texts, which have no bound here. */
+  for (uint32_t i = 0; i < n->n_out; i++)
+    if (out[i].dtype == OQ_DT_STRING) return false;
   return all_small(out, n);
 }
 

@@ -73,6 +73,25 @@ static size_t allowance(size_t input_bytes) {
   return twice > SMALL_BYTES ? twice : SMALL_BYTES;
 }
 
+/* Bytes behind the elements that are texts.  A new one is no longer than all
+ * there are together, which few nodes come near: the others are run. */
+static size_t text_bytes(const oq_ctensor *t) {
+  size_t n = 0;
+
+  if (t == NULL || t->dtype != OQ_DT_STRING || t->data == NULL) return 0;
+  return oq_texts_bytes(&n, oq_texts(t), oq_tensor_count(t)) ? n : SIZE_MAX;
+}
+
+static bool add_texts(size_t *total, const oq_ctensor *const *in, uint32_t n_in,
+                      const oq_shape *s) {
+  size_t all = 0, count;
+
+  for (uint32_t i = 0; i < n_in; i++)
+    if (!oq_add_size(&all, all, text_bytes(in[i]))) return false;
+  return oq_shape_count(&count, s) == OQ_OK && oq_mul_size(&all, all, count) &&
+         oq_add_size(total, *total, all);
+}
+
 /* The rule of the node, with everything known, says how big the results will
  * be before anything is allocated.  Where it cannot (LATE) they are bounded by
  * the inputs. */
@@ -113,6 +132,8 @@ static bool fits(const folder *f, oq_node_id id, const oq_ctensor *const *in,
     if (oq_shape_bytes(&bytes, &s, (int32_t)out[i].dtype) != OQ_OK ||
         !oq_add_size(&total, total, bytes))
       return false;
+    if (out[i].dtype == OQ_DT_STRING && !add_texts(&total, in, n->n_in, &s))
+      return false;
   }
   return total <= most;
 }
@@ -143,7 +164,12 @@ static oq_status keep_results(folder *f, oq_node_id id, const oq_tensor *out,
   const oq_node *const n = oq_graph_node(f->g, id);
   size_t total = 0;
 
-  for (uint32_t i = 0; i < n->n_out; i++) total += out[i].size;
+  for (uint32_t i = 0; i < n->n_out; i++) {
+    const oq_ctensor t = oq_tensor_const(&out[i]);
+    if (!oq_add_size(&total, total, t.size) ||
+        !oq_add_size(&total, total, text_bytes(&t)))
+      return OQ_OK;
+  }
   if (total > most) return OQ_OK; /* LATE, and more than it is worth */
   for (uint32_t i = 0; i < n->n_out; i++) {
     if (!oq_value_ok(n->out[i])) continue;

@@ -422,6 +422,35 @@ static void folded_texts_are_encoded(void **state) {
   close_all(&f);
 }
 
+/* c0 = x + x, c1 = c0 + c0, ...: nobody computes them before they are needed.
+ */
+static void folding_is_bounded(void **state) {
+  static const oq_text x[] = {WORD("0123456789abcdef")};
+  static const char *const names[] = {"x",   "c0",  "c1",  "c2",  "c3",  "c4",
+                                      "c5",  "c6",  "c7",  "c8",  "c9",  "c10",
+                                      "c11", "c12", "c13", "c14", "c15", "y"};
+  const size_t n = sizeof names / sizeof *names;
+  fixture f;
+  uint32_t changed = 0;
+  char in[16];
+
+  (void)state;
+  open_env(&f, 20);
+  build_const(&f.b, "x", OQ_DT_STRING, "1", x);
+  for (size_t i = 1; i < n; i++) {
+    (void)strcpy(in, names[i - 1]);
+    (void)strcat(strcat(in, " "), names[i - 1]);
+    build_node(&f.b, "StringConcat", in, names[i], "");
+  }
+  build_output(&f.b, "y");
+  build_bind(&f.b);
+  assert_int_equal(f.b.status, OQ_OK);
+  assert_int_equal(oq_pass_fold_constants(f.b.ir, NULL, &changed, &f.t.e),
+                   OQ_OK);
+  assert_true(changed > 5 && changed < n - 1);
+  close_all(&f);
+}
+
 /* ---- patterns ------------------------------------------------------------ */
 static oq_status compile(oq_regex **out, const char *pattern, test_env *t) {
   const char *why = NULL;
@@ -495,6 +524,7 @@ int main(void) {
       cmocka_unit_test(numbers_are_no_texts),
       cmocka_unit_test(no_bits_become_texts),
       cmocka_unit_test(folded_texts_are_encoded),
+      cmocka_unit_test(folding_is_bounded),
       cmocka_unit_test(patterns_are_checked),
       cmocka_unit_test(patterns_are_bounded),
   };
