@@ -43,8 +43,10 @@ static bool is_plain(const oq_value_info *v) {
 bool oq_run_values_needed(const oq_model_info *info) {
   for (size_t i = 0; i < info->n_inputs; i++)
     if (!is_plain(&info->inputs[i])) return true;
+  /* Maps are handed out as the tensor of their values, too. */
   for (size_t i = 0; i < info->n_outputs; i++)
-    if (!is_plain(&info->outputs[i])) return true;
+    if (!is_plain(&info->outputs[i]) && info->outputs[i].kind != OQ_KIND_MAPS)
+      return true;
   return false;
 }
 
