@@ -1,7 +1,7 @@
 /* The .npy door: header, then the elements it promises. */
 #include <stdlib.h>
 
-#include "io/npy.h"
+#include "io/text_arrays.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,6 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   void *const out = oq_io_alloc_tensor(h.count * 8);
   if (rows != NULL && out != NULL) {
     oq_npy_decode(rows, &h, data + h.offset);
+    if (h.dtype == OQ_DT_STRING) {
+      oq_text *t = NULL;
+      (void)oq_text_array_decode(&t, &h, rows, h.count, &err);
+      free(t);
+    }
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
       (void)oq_npy_convert(out, wanted[i], rows, h.dtype, h.count, &err);
     }
