@@ -22,7 +22,7 @@ import onnxruntime as ort
 
 import ort_common as common
 
-SAMPLES, EVALUATED = 6, 2
+SAMPLES, EVALUATED = 10, 6
 
 
 # ---- samples ---------------------------------------------------------------

@@ -20,7 +20,7 @@
 #include "quant/check.h"
 #include "quant/save.h"
 
-enum { MOST_MODELS = 64, MOST_INPUTS = 8, EVALUATED = 2 };
+enum { MOST_MODELS = 64, MOST_INPUTS = 8, EVALUATED = 6 };
 
 static const char *models, *folder;
 

@@ -202,13 +202,13 @@ static void infer_partly(void **state) {
   infers(13, "Size", "", "*", "");
   infers(14, "Reshape", "", "N,3,4;i=0,-1", "N,12");
   infers(14, "Reshape", "", "N,3,4;i=-1,12", "N,12");
-  infers(14, "Reshape", "", "N,3,4;i=-1,6", "?,6");
-  infers(14, "Reshape", "", "N,3,4;i=2,-1", "2,?");
+  infers(14, "Reshape", "", "N,3,4;i=-1,6", "2*N,6");
+  infers(14, "Reshape", "", "N,3,4;i=2,-1", "2,6*N");
   infers(14, "Reshape", "", "N,3,H;i=0,0,-1", "N,3,H");
   infers(14, "Reshape", "", "N,3,4;i:3", "?,?,?");
   infers(14, "Reshape", "", "*;i=2,-1", "2,?");
   infers(13, "Flatten", "", "N,3,4", "N,12");
-  infers(13, "Flatten", "axis=2", "N,3,4", "?,4");
+  infers(13, "Flatten", "axis=2", "N,3,4", "3*N,4");
   infers(13, "Flatten", "", "*", "?,?");
   infers(13, "Squeeze", "", "N,1,4", "*");
   infers(13, "Squeeze", "", "N,1,4;i=1", "N,4");
