@@ -992,6 +992,44 @@ static void raise_barriers(placer *p) {
     if (is_linear(p, p->order[i])) raise_barrier(p, p->order[i]);
 }
 
+static bool captured(const placer *p, oq_value_id v) {
+  for (uint32_t i = p->uses.first[v.i]; i < p->uses.first[v.i + 1]; i++)
+    if (oq_node_ok(p->uses.use[i].node) && p->uses.use[i].slot == OQ_NONE)
+      return true;
+  return false;
+}
+
+/* The group of a DQ that the runtime would move to v; OQ_NONE. */
+static uint32_t group_before(const placer *p, oq_value_id v) {
+  while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
+    const oq_value *value = &p->g->values[v.i];
+
+    if (value->kind != OQ_VALUE_RESULT || !moves_floats(p, value->producer) ||
+        !plan_of(p, value->producer)->rule->passes)
+      return OQ_NONE;
+    v = oq_graph_node(p->g, value->producer)->in[0];
+  }
+  return oq_value_ok(v) ? p->out->values[v.i].group : OQ_NONE;
+}
+
+/* The runtime moves a DQ behind what only moves values, and crashes where a
+ * body reads the result: that gets a Q and a DQ of its own. */
+static void end_before_bodies(placer *p) {
+  if (!p->in->profile->requantizes_float) return;
+  for (uint32_t i = 0; i < p->n_order; i++) {
+    const oq_node *node = oq_graph_node(p->g, p->order[i]);
+
+    if (!moves_floats(p, p->order[i]) || node->n_out == 0) continue;
+    const oq_value_id v = node->out[0];
+    oq_value_plan *plan = &p->out->values[v.i];
+    const uint32_t group = group_before(p, v);
+
+    if (plan->all_uses || group == OQ_NONE || !captured(p, v)) continue;
+    plan->quantized = plan->all_uses = true;
+    plan->group = group;
+  }
+}
+
 /* Would the runtime find a DQ directly before a reader of v? */
 static bool meets_dq(const placer *p, oq_value_id v) {
   while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
@@ -1055,6 +1093,7 @@ static void place_values(placer *p) {
   settle_groups(p);
   for (uint32_t i = 0; i < p->n_order; i++)
     if (is_linear(p, p->order[i])) adopt(p, p->order[i]);
+  end_before_bodies(p);
   raise_barriers(p);
   hold_back(p);
 }
