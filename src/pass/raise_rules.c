@@ -409,10 +409,24 @@ static oq_status scatter_elements(const oq_raise *r) {
 
 /* ---- 12 -------------------------------------------------------------------
  */
-static oq_status dropout_ratio(const oq_raise *r) {
+/* The mask of inference was not said to be anything, and is all zeros in
+ * onnxruntime; from here on it is all ones. */
+static oq_status dropout_zeros(const oq_raise *r) {
+  const oq_value_id mask = oq_pass_out(node_of(r), 1);
+  oq_value_id kept;
+
+  if (!oq_value_ok(mask) || oq_pass_unused(&r->uses, mask)) return OQ_OK;
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 1, no_value));
+  OQ_TRY(new_value(&kept, r, "kept"));
+  OQ_TRY(oq_edit_set_output(r->g, r->id, 1, kept));
+  return new_node(r, "Not", &kept, 1, mask, NULL);
+}
+
+static oq_status dropout_inputs(const oq_raise *r) {
   const oq_attr *const a = oq_node_attr(r->g, node_of(r), "ratio");
   oq_value_id v;
 
+  OQ_TRY(dropout_zeros(r));
   if (a == NULL || a->kind != OQ_ATTR_F32) return OQ_OK;
   OQ_TRY(oq_pass_add_scalar(&v, r->g, hint(r, "ratio"), OQ_DT_F32,
                             (double)a->u.f32));
@@ -628,7 +642,7 @@ static const oq_raise_rule rules[] = {
     {11, "Clip", clip_known, clip_inputs},
     {11, "Pad", pad_known, pad_inputs},
     {11, "Scatter", NULL, scatter_elements},
-    {12, "Dropout", NULL, dropout_ratio},
+    {12, "Dropout", NULL, dropout_inputs},
     {13, "Softmax", NULL, softmax_axis},
     {13, "LogSoftmax", NULL, softmax_axis},
     {13, "Hardmax", NULL, softmax_axis},

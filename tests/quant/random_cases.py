@@ -647,7 +647,9 @@ def case(seed):
 
 def main(folder, count, first):
     os.makedirs(folder, exist_ok=True)
-    for old in glob.glob(os.path.join(folder, "*.case")):
+    # What an earlier generation made would be judged, too.
+    for old in (glob.glob(os.path.join(folder, "*.case")) +
+                glob.glob(os.path.join(folder, "made", "*"))):
         os.remove(old)
     for seed in range(first, first + count):
         with open(os.path.join(folder, f"random{seed}.case"), "w",
