@@ -83,6 +83,9 @@ static oq_status check_group(const oq_infer *x, uint32_t at, uint32_t n,
   for (uint32_t k = 0; k < kinds; k++) {
     const uint32_t i = FIRST + k * n + at;
     const oq_dtype t = oq_infer_dtype(x, i);
+    if (!oq_value_ok(x->node->in[i]))
+      return oq_infer_fail(x, OQ_E_MODEL, "op.arity",
+                           "required input %u is absent", i);
     if (t != OQ_DT_NONE && t != OQ_DT_F32 && t != OQ_DT_F64)
       return oq_infer_fail(x, OQ_E_MODEL, "op.dtype",
                            "input %u is %s, expected float32 or float64", i,
@@ -117,8 +120,7 @@ static oq_status train_infer(oq_infer *x) {
   return OQ_OK;
 }
 
-/* ---- kernels: one element at a time, in double ----------------------------
- */
+/* ---- kernels: one element at a time, in double --------------------------- */
 typedef struct element {
   double x, g, v, h; /* value, gradient, its history, that of its square */
 } element;
@@ -158,6 +160,11 @@ static void adam(element *e, const step *s) {
 
 typedef void (*update)(element *e, const step *s);
 
+/* Nobody may want an output. */
+static void put(oq_tensor *to, size_t k, double v) {
+  if (to->data != NULL) oq_element_set_f64(to, k, v);
+}
+
 static oq_status train(oq_run *r, update f, const step *s) {
   const uint32_t kinds = kinds_of(r->node->def);
   const uint32_t n = (r->n_in - FIRST) / kinds;
@@ -170,11 +177,9 @@ static oq_status train(oq_run *r, update f, const step *s) {
                    oq_element_f64(in[2 * (size_t)n], k), 0};
       if (kinds == 4) e.h = oq_element_f64(in[3 * (size_t)n], k);
       f(&e, s);
-      oq_element_set_f64(&r->out[i], k, e.x);
-      if (r->out[n + i].data != NULL)
-        oq_element_set_f64(&r->out[n + i], k, e.v);
-      if (kinds == 4 && r->out[2 * n + i].data != NULL)
-        oq_element_set_f64(&r->out[2 * n + i], k, e.h);
+      put(&r->out[i], k, e.x);
+      put(&r->out[n + i], k, e.v);
+      if (kinds == 4) put(&r->out[2 * (size_t)n + i], k, e.h);
     }
   }
   return OQ_OK;

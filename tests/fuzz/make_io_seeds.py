@@ -28,6 +28,10 @@ def npy_files():
     yield "big_endian", npy(np.array([1, -1], ">i4"))
     yield "scalar", npy(np.array(7, np.int64))
     yield "bools", npy(np.array([True, False]))
+    yield "texts", npy(np.array([["a", "\u00e4\U0001f600"], ["", "bcd"]]))
+    yield "texts_big_endian", npy(np.array(["a", "\u20ac"], ">U2"))
+    yield "text_bytes", npy(np.array([b"abc", b"\xff", b""]))
+    yield "texts_fortran", npy(np.asfortranarray([["a", "b"], ["cc", ""]]))
 
 
 def npz_files():

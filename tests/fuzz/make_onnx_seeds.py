@@ -86,14 +86,27 @@ def data_files():
     yield "optional", b"\2" + opt.SerializeToString()
 
 
-def net(nodes, inputs, outputs, **consts):
+ML = "ai.onnx.ml"
+
+
+def value(name, what):
+    """A shape of floats, (type, shape), or a TypeProto."""
+    if isinstance(what, onnx.TypeProto):
+        return helper.make_value_info(name, what)
+    typed = len(what) == 2 and isinstance(what[1], tuple)
+    return info(name, what[1], what[0]) if typed else info(name, what)
+
+
+def net(nodes, inputs, outputs, opset=17, ml=None, **consts):
     inits = [numpy_helper.from_array(np.asarray(v), k)
              for k, v in consts.items()]
     graph = helper.make_graph(
-        nodes, "g", [info(n, s) for n, s in inputs.items()],
-        [info(n, s) for n, s in outputs.items()], inits)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
-                             ir_version=8)
+        nodes, "g", [value(n, s) for n, s in inputs.items()],
+        [value(n, s) for n, s in outputs.items()], inits)
+    opsets = [helper.make_opsetid("", opset)]
+    if ml is not None:
+        opsets.append(helper.make_opsetid(ML, ml))
+    return helper.make_model(graph, ir_version=8, opset_imports=opsets)
 
 
 def ramp(*shape):
@@ -151,6 +164,189 @@ def nets():
         w=ramp(2, 2))
 
 
+TEXT, INT = TensorProto.STRING, TensorProto.INT64
+BOOL = TensorProto.BOOL
+
+
+def words(*w):
+    return np.array(w, dtype=object)
+
+
+def text_nets():
+    node = helper.make_node
+    yield "texts", net(
+        [node("StringConcat", ["x", "tail"], ["c"]),
+         node("StringSplit", ["c"], ["s", "n"], delimiter=" ", maxsplit=2),
+         node("RegexFullMatch", ["c"], ["m"],
+              pattern="(?:[a-z]+|\\\\w{2,3}?)[^,]*(b|.)$"),
+         node("Unique", ["x"], ["u", "first", "", ""]),
+         node("Equal", ["c", "x"], ["y"])],
+        {"x": (TEXT, (3,))}, {"y": (BOOL, (3,)), "s": (TEXT, (3, None)),
+                              "n": (INT, (3,)), "m": (BOOL, (3,)),
+                              "u": (TEXT, (None,))},
+        opset=20, tail=words(" b c"))
+    yield "tokens", net(
+        [node("StringNormalizer", ["x"], ["l"], case_change_action="LOWER",
+              stopwords=["abc"], is_case_sensitive=0),
+         node("LabelEncoder", ["l"], ["k"], domain=ML,
+              keys_strings=["a b,c", "-1.5"], values_int64s=[3, 0],
+              default_int64=1),
+         node("TfIdfVectorizer", ["k"], ["t"], max_gram_length=2,
+              max_skip_count=1, min_gram_length=1, mode="TFIDF",
+              ngram_counts=[0, 2], ngram_indexes=[0, 1, 2],
+              pool_int64s=[0, 3, 3, 0], weights=[1.0, 0.5, 2.0]),
+         node("Cast", ["t"], ["z"], to=TEXT), node("Cast", ["z"], ["n"], to=FLOAT),
+         node("Cast", ["n"], ["y"], to=TEXT)],
+        {"x": (TEXT, (3,))}, {"y": (TEXT, (3,)), "t": (3,)},
+        opset=20, ml=4)
+
+
+def map_of(key, item):
+    return helper.make_map_type_proto(
+        key, helper.make_tensor_type_proto(item, ()))
+
+
+def ml_nets():
+    node = helper.make_node
+    yield "maps", net(
+        [node("LinearClassifier", ["x"], ["label", "raw"], domain=ML,
+              classlabels_strings=["a", "b", ""], post_transform="SOFTMAX",
+              coefficients=[1.0, -1.0, 0.5, 2.0, 0.0, 1.0],
+              intercepts=[0.0, 0.1, 0.2]),
+         node("Normalizer", ["raw"], ["p"], domain=ML, norm="L1"),
+         node("ZipMap", ["p"], ["y"], domain=ML,
+              classlabels_strings=["a", "b", ""])],
+        {"x": ("n", 2)}, {"label": (TEXT, ("n",)),
+                          "y": helper.make_sequence_type_proto(
+                              map_of(TEXT, FLOAT))}, ml=4)
+    yield "map_input", net(
+        [node("DictVectorizer", ["x"], ["y"], domain=ML,
+              string_vocabulary=["abc", "b"])],
+        {"x": map_of(TEXT, FLOAT)}, {"y": (2,)}, ml=4)
+    yield "trees", net(
+        [node("TreeEnsembleRegressor", ["x"], ["y"], domain=ML, n_targets=2,
+              nodes_treeids=[0, 0, 0, 1], nodes_nodeids=[0, 1, 2, 0],
+              nodes_featureids=[0, 0, 0, 0], nodes_values=[0.5, 0.0, 0.0, 0.0],
+              nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF", "LEAF"],
+              nodes_truenodeids=[1, 0, 0, 0], nodes_falsenodeids=[2, 0, 0, 0],
+              nodes_missing_value_tracks_true=[1, 0, 0, 0],
+              target_treeids=[0, 0, 1], target_nodeids=[1, 2, 0],
+              target_ids=[0, 1, 0], target_weights=[1.0, 2.0, 3.0])],
+        {"x": ("n", 2)}, {"y": ("n", 2)}, ml=3)
+    yield "trees_of_5", net(
+        [node("TreeEnsemble", ["x"], ["y"], domain=ML, n_targets=1,
+              tree_roots=[0], nodes_featureids=[1, 0],
+              nodes_splits=numpy_helper.from_array(
+                  np.array([0.5, 1.0], np.float32)),
+              nodes_modes=numpy_helper.from_array(np.array([0, 6], np.uint8)),
+              nodes_truenodeids=[1, 0], nodes_trueleafs=[0, 1],
+              nodes_falsenodeids=[2, 1], nodes_falseleafs=[1, 1],
+              membership_values=numpy_helper.from_array(
+                  np.array([1, 100, np.nan], np.float32)),
+              leaf_targetids=[0, 0, 0], leaf_weights=numpy_helper.from_array(
+                  np.array([1, 2, 3], np.float32)))],
+        {"x": ("n", 2)}, {"y": ("n", 1)}, ml=5)
+
+
+def body_nets():
+    node = helper.make_node
+
+    def graph(nodes, inputs, outputs):
+        return helper.make_graph(
+            nodes, "body", [value(n, s) for n, s in inputs.items()],
+            [value(n, s) for n, s in outputs.items()])
+
+    yield "bodies", net(
+        [node("Conv", ["x", "w"], ["c"], pads=[0, 1, 1, 0]),
+         node("If", ["go"], ["y"],
+              then_branch=graph([node("Conv", ["c", "w"], ["t"]),
+                                 node("Relu", ["t"], ["r"]),
+                                 node("Conv", ["r", "w"], ["a"])],
+                                {}, {"a": ("n", 2, None, None)}),
+              else_branch=graph([node("Conv", ["c", "w"], ["b"],
+                                      pads=[1, 1, 1, 1])],
+                                {}, {"b": ("n", 2, None, None)}))],
+        {"x": ("n", 2, 4, 4), "go": (BOOL, ())},
+        {"y": ("n", 2, None, None)}, w=ramp(2, 2, 2, 2))
+    yield "scan", net(
+        [node("Scan", ["h", "x"], ["y", "all"], num_scan_inputs=1,
+              scan_input_axes=[1], scan_output_axes=[-1],
+              scan_input_directions=[1],
+              body=graph([node("MatMul", ["v", "w"], ["m"]),
+                          node("Add", ["m", "s"], ["o"]),
+                          node("Identity", ["o"], ["e"])],
+                         {"s": (1, 2), "v": (1, 2)},
+                         {"o": (1, 2), "e": (1, 2)}))],
+        {"x": (1, 3, 2), "h": (1, 2)}, {"y": (1, 2), "all": (1, 2, 3)},
+        w=ramp(2, 2))
+    list_of = helper.make_sequence_type_proto(
+        helper.make_tensor_type_proto(FLOAT, None))
+    yield "sequences", net(
+        [node("SplitToSequence", ["x", "parts"], ["q"], axis=1),
+         node("Loop", ["trips", "", "q"], ["r"],
+              body=graph([node("SequenceAt", ["in", "i"], ["a"]),
+                          node("Concat", ["a", "a"], ["b"], axis=0),
+                          node("SequenceInsert", ["in", "b", "i"], ["out"]),
+                          node("Identity", ["on"], ["off"])],
+                         {"i": (INT, ()), "on": (BOOL, ()), "in": list_of},
+                         {"off": (BOOL, ()), "out": list_of})),
+         node("SequenceMap", ["r"], ["m"],
+              body=graph([node("Relu", ["e"], ["f"])],
+                         {"e": (None, None)}, {"f": (None, None)})),
+         node("ConcatFromSequence", ["m"], ["y"], axis=0),
+         node("SequenceLength", ["m"], ["n"])],
+        {"x": (2, 4)}, {"y": (None, 2), "n": (INT, ()), "r": list_of},
+        trips=np.int64(3), parts=np.array([2, 2]))
+
+
+def size_nets():
+    node = helper.make_node
+    yield "symbols", net(
+        [node("Conv", ["x", "w"], ["c"], strides=[2, 1], dilations=[1, 2],
+              pads=[0, 1, 2, 1]),
+         node("Shape", ["c"], ["s"]),
+         node("Gather", ["s", "two"], ["h"]), node("Gather", ["s", "one"], ["k"]),
+         node("Mul", ["h", "k"], ["hk"]), node("Div", ["hk", "two"], ["d"]),
+         node("Sub", ["d", "one"], ["e"]), node("Max", ["e", "one"], ["f"]),
+         node("Unsqueeze", ["h", "zero"], ["hs"]),
+         node("Concat", ["zeros", "neg", "hs"], ["to"], axis=0),
+         node("Reshape", ["c", "to"], ["r"]),
+         node("Slice", ["r", "zero", "hs", "one_at"], ["y"]),
+         node("Range", ["zero_at", "f", "one"], ["z"]),
+         node("ConstantOfShape", ["hs"], ["o"])],
+        {"x": ("n", 2, "h", "w")}, {"y": ("n", "a", "b"), "z": (INT, ("k",)),
+                                    "o": ("h2",)},
+        w=ramp(2, 2, 2, 2), two=np.int64(2), one=np.int64(1), zero=np.array([0]),
+        zero_at=np.int64(0), one_at=np.array([1]), zeros=np.array([0]),
+        neg=np.array([-1]))
+    yield "channels_last", net(
+        [node("Conv", ["x", "w", "b"], ["c"], strides=[2, 1],
+              dilations=[1, 2], pads=[2, 0, 1, 3]),
+         node("Clip", ["c", "low", "high"], ["r"]),
+         node("Conv", ["r", "deep"], ["d"], group=3, auto_pad="SAME_LOWER",
+              strides=[1, 3]),
+         node("Conv", ["d", "thin"], ["e"], pads=[0, 0, 1, 0]),
+         node("ConvTranspose", ["e", "up"], ["t"], strides=[2, 3],
+              output_padding=[1, 2], pads=[1, 0, 0, 1]),
+         node("MaxPool", ["t"], ["m"], kernel_shape=[3, 2], ceil_mode=1,
+              strides=[2, 2], pads=[1, 0, 1, 1]),
+         node("AveragePool", ["m"], ["a"], kernel_shape=[2, 2],
+              count_include_pad=1, pads=[1, 1, 0, 0]),
+         node("Concat", ["a", "a"], ["j"], axis=1),
+         node("Resize", ["j", "", "scales"], ["u"], mode="nearest"),
+         node("GlobalAveragePool", ["u"], ["y"])],
+        {"x": ("n", 2, 5, 7)}, {"y": ("n", 4, 1, 1)}, w=ramp(3, 2, 3, 2),
+        b=ramp(3), deep=ramp(3, 1, 2, 3), thin=ramp(2, 3, 1, 1),
+        up=ramp(2, 2, 2, 2), low=np.float32(-0.5), high=np.float32(0.5),
+        scales=np.array([1, 1, 2, 3], np.float32))
+    yield "one_axis", net(
+        [node("Conv", ["x", "w"], ["c"], strides=[3], pads=[4, 1]),
+         node("PRelu", ["c", "slope"], ["p"]),
+         node("InstanceNormalization", ["p", "s", "b"], ["y"])],
+        {"x": (1, 2, "t")}, {"y": (1, 2, "u")}, w=ramp(2, 2, 3),
+        slope=ramp(2, 1), s=ramp(2), b=ramp(2))
+
+
 def main(folder):
     models = [attributes, tensors, control, functions, external]
     for target in ("fuzz_wire", "fuzz_decode"):
@@ -160,7 +356,8 @@ def main(folder):
             (to / make.__name__).write_bytes(make().SerializeToString())
     to = pathlib.Path(folder, "fuzz_model")
     to.mkdir(parents=True, exist_ok=True)
-    for name, m in nets():
+    for name, m in (*nets(), *text_nets(), *ml_nets(), *body_nets(),
+                    *size_nets()):
         onnx.checker.check_model(m, full_check=True)
         (to / name).write_bytes(m.SerializeToString())
     to = pathlib.Path(folder, "fuzz_tensor_file")
