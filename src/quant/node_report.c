@@ -54,6 +54,48 @@ static oq_value_id known_output(const reporter *r, oq_shape *shape,
   return (oq_value_id){OQ_NONE};
 }
 
+static oq_dtype dtype_of(const reporter *r, oq_value_id v) {
+  const oq_type *t = oq_value_is_const(r->g, v) ? oq_graph_const(r->g, v)->type
+                                                : r->at->types[v.i];
+
+  return t ? t->dtype : OQ_DT_NONE;
+}
+
+/* Whether its rule takes these shapes: a node that nobody reads was never run,
+ * and what is declared of its values need not make sense. */
+static oq_status rule_takes(const reporter *r, const oq_node *n) {
+  oq_type *out = OQ_NEW_N(r->a, oq_type, n->n_out);
+  const oq_type **in = OQ_NEW_N(r->a, const oq_type *, n->n_in);
+  const oq_ctensor **konst = OQ_NEW_N(r->a, const oq_ctensor *, n->n_in);
+  oq_infer x = {.graph = r->g,
+                .node = n,
+                .params = n->params,
+                .opset = oq_ir_opset(r->g->model, n->domain),
+                .n_in = n->n_in,
+                .n_out = n->n_out,
+                .in = in,
+                .konst = konst,
+                .out = out,
+                .scratch = r->a};
+
+  if (!out || !in || !konst) return OQ_E_MEMORY;
+  for (uint32_t i = 0; i < n->n_in; i++) {
+    oq_shape s;
+    if (!oq_value_ok(n->in[i]) || !shape_of(r, &s, n->in[i])) continue;
+    in[i] = oq_type_make(r->a, dtype_of(r, n->in[i]), s.dim, s.rank);
+    if (!in[i]) return OQ_E_MEMORY;
+  }
+  return n->def->infer(&x);
+}
+
+static bool is_sound(const reporter *r, const oq_node *n) {
+  const oq_mark mark = oq_arena_mark(r->a);
+  const oq_status s = rule_takes(r, n);
+
+  oq_arena_rewind(r->a, mark);
+  return s == OQ_OK;
+}
+
 static uint64_t macs_of(const reporter *r, const oq_node *n) {
   oq_shape in[MOST_INPUTS], out;
   const oq_shape *ptr[MOST_INPUTS] = {0};
@@ -62,7 +104,7 @@ static uint64_t macs_of(const reporter *r, const oq_node *n) {
   const oq_value_id y = known_output(r, &out, n);
   for (uint32_t i = 0; i < n->n_in && i < MOST_INPUTS; i++)
     if (oq_value_ok(n->in[i]) && shape_of(r, &in[i], n->in[i])) ptr[i] = &in[i];
-  if (!ptr[0] || !ptr[1] || !oq_value_ok(y)) return 0;
+  if (!ptr[0] || !ptr[1] || !oq_value_ok(y) || !is_sound(r, n)) return 0;
   const uint64_t once = n->def->macs(n->params, ptr, &out);
   return r->at->up == OQ_NONE ? once : times_per_sample(r, once, y);
 }
