@@ -698,12 +698,26 @@ static oq_status slice_copy(oq_datum *out, oq_run *r, const oq_ctensor *t,
   return OQ_OK;
 }
 
+/* The same of elements that share bytes: `step` and `inner` in bits. */
+static oq_status slice_packed(oq_datum *out, oq_run *r, const oq_ctensor *t,
+                              const oq_shape *s, size_t outer, size_t step,
+                              size_t inner, size_t at) {
+  void *data;
+
+  OQ_TRY(oq_run_take(out, &data, r, t->dtype, s));
+  if (out->t.size > 0) memset(data, 0, out->t.size);
+  for (size_t o = 0; o < outer; o++)
+    oq_bits_copy(data, o * inner, t->data, o * step + at * inner, inner);
+  return OQ_OK;
+}
+
 /* Element `at` of an axis; a part of the same memory where it lies together. */
 static oq_status slice(oq_datum *out, oq_run *r, const oq_datum *x,
                        uint32_t axis, int64_t at) {
   const oq_shape *const s = &x->t.shape;
   oq_shape y = {.rank = s->rank - 1};
-  size_t outer = 1, inner = oq_dtype_bits((int32_t)x->t.dtype) / 8;
+  const size_t bits = oq_dtype_bits((int32_t)x->t.dtype);
+  size_t outer = 1, inner = bits < 8 ? bits : bits / 8;
 
   for (uint32_t i = 0; i < axis; i++) {
     y.dim[i] = s->dim[i];
@@ -713,6 +727,9 @@ static oq_status slice(oq_datum *out, oq_run *r, const oq_datum *x,
     y.dim[i - 1] = s->dim[i];
     inner *= (size_t)s->dim[i];
   }
+  if (bits < 8)
+    return slice_packed(out, r, &x->t, &y, outer, (size_t)s->dim[axis] * inner,
+                        inner, (size_t)at);
   if (outer != 1)
     return slice_copy(out, r, &x->t, &y, outer, (size_t)s->dim[axis] * inner,
                       inner, (size_t)at);
@@ -727,9 +744,9 @@ static oq_status scan_axis(uint32_t *axis, const scan *s, uint32_t i) {
   const oq_i64s *const given = &s->p->in_axes;
   const oq_datum *const x = &s->seq[i];
 
-  if (x->kind != OQ_DATUM_TENSOR || oq_dtype_bits((int32_t)x->t.dtype) < 8)
-    return oq_run_fail(s->r, OQ_E_UNSUPPORTED, "control.scan_input",
-                       "scan input %u is no tensor of whole bytes", i);
+  if (x->kind != OQ_DATUM_TENSOR)
+    return oq_run_fail(s->r, OQ_E_MODEL, "control.scan_input",
+                       "scan input %u is no tensor", i);
   if (oq_axis_normalize(axis, i < given->n ? given->v[i] : 0, x->t.shape.rank))
     return OQ_OK;
   return oq_run_fail(s->r, OQ_E_MODEL, "op.axis",
@@ -842,8 +859,7 @@ static oq_status batch_open(batch *b, oq_run *r) {
   for (uint32_t i = 1; i < r->n_in; i++) {
     const oq_datum *const d = r->data[i];
     const uint32_t rank = i <= s->n_state ? 1 : 2;
-    if (d->kind != OQ_DATUM_TENSOR || d->t.shape.rank < rank ||
-        oq_dtype_bits((int32_t)d->t.dtype) < 8)
+    if (d->kind != OQ_DATUM_TENSOR || d->t.shape.rank < rank)
       return oq_run_fail(r, OQ_E_MODEL, "control.scan_input",
                          "input %u has no axes for batch and sequence", i);
     if (i == 1) b->n = d->t.shape.dim[0];

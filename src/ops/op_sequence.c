@@ -195,30 +195,29 @@ static oq_status length_run(oq_run *r) {
 }
 
 /* ---- tensors to sequences and back --------------------------------------- */
-/* A tensor as `outer` rows of `n` blocks of `inner` bytes. */
+/* A tensor as `outer` rows of `n` blocks of `inner` bits. */
 typedef struct split {
   const oq_datum *from;
   uint32_t axis;
   size_t outer, inner;
   int64_t n;
+  bool packed; /* elements share bytes */
 } split;
 
-static oq_status split_view(split *s, const oq_run *r, const oq_datum *d,
-                            uint32_t axis) {
-  const oq_ctensor *const t = &d->t;
+static split split_view(const oq_datum *d, uint32_t axis) {
+  const oq_shape *const shape = &d->t.shape;
+  const size_t bits = oq_dtype_bits((int32_t)d->t.dtype);
+  split s = {.from = d,
+             .axis = axis,
+             .outer = 1,
+             .inner = bits,
+             .n = shape->dim[axis],
+             .packed = bits < 8};
 
-  if (oq_dtype_bits((int32_t)t->dtype) < 8)
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "op.dtype",
-                       "no kernel for element type %s",
-                       oq_dtype_text((int32_t)t->dtype));
-  *s = (split){.from = d, .axis = axis, .outer = 1, .n = 1};
-  s->inner = oq_dtype_bits((int32_t)t->dtype) / 8;
-  for (uint32_t i = 0; i < t->shape.rank; i++) {
-    if (i < axis) s->outer *= (size_t)t->shape.dim[i];
-    if (i > axis) s->inner *= (size_t)t->shape.dim[i];
-    if (i == axis) s->n = t->shape.dim[i];
-  }
-  return OQ_OK;
+  for (uint32_t i = 0; i < axis; i++) s.outer *= (size_t)shape->dim[i];
+  for (uint32_t i = axis + 1; i < shape->rank; i++)
+    s.inner *= (size_t)shape->dim[i];
+  return s;
 }
 
 static void drop_axis(oq_shape *s, uint32_t axis) {
@@ -230,24 +229,24 @@ static void drop_axis(oq_shape *s, uint32_t axis) {
 static oq_status split_take(oq_datum *out, oq_run *r, const split *s,
                             int64_t at, int64_t n, bool keep) {
   const oq_ctensor *const t = &s->from->t;
-  const uint8_t *const from = (const uint8_t *)t->data + (size_t)at * s->inner;
-  const size_t bytes = (size_t)n * s->inner;
+  const size_t from = (size_t)at * s->inner, bits = (size_t)n * s->inner;
   oq_shape shape = t->shape;
   void *data;
 
   shape.dim[s->axis] = n;
   if (!keep) drop_axis(&shape, s->axis);
-  if (s->outer == 1) {
+  if (s->outer == 1 && !s->packed) {
     *out = oq_run_share(s->from);
     out->t.shape = shape;
-    out->t.size = bytes;
-    out->t.data = from;
+    out->t.size = bits / 8;
+    out->t.data = (const uint8_t *)t->data + from / 8;
     return OQ_OK;
   }
   OQ_TRY(oq_run_take(out, &data, r, t->dtype, &shape));
-  for (size_t o = 0; o < s->outer && bytes > 0; o++)
-    memcpy((uint8_t *)data + o * bytes, from + o * (size_t)s->n * s->inner,
-           bytes);
+  if (s->packed && out->t.size > 0) memset(data, 0, out->t.size);
+  for (size_t o = 0; o < s->outer && bits > 0; o++)
+    oq_bits_copy(data, o * bits, t->data, o * (size_t)s->n * s->inner + from,
+                 bits);
   return OQ_OK;
 }
 
@@ -310,7 +309,7 @@ static oq_status split_run(oq_run *r) {
     return oq_run_fail(r, OQ_E_MODEL, "op.axis",
                        "axis %lld does not fit rank %u", (long long)p->axis,
                        x->shape.rank);
-  OQ_TRY(split_view(&s, r, r->data[0], axis));
+  s = split_view(r->data[0], axis);
   OQ_TRY(split_sizes(&size, &n, r, &s));
   OQ_TRY(room(&item, r, n));
   for (uint32_t i = 0; i < n; i++) {
@@ -358,7 +357,6 @@ static oq_status concat_run(oq_run *r) {
   oq_datum d = {0};
   uint32_t axis;
   void *data;
-  split to;
   size_t at = 0;
 
   OQ_TRY(sequence_in(&s, r, 0));
@@ -367,16 +365,17 @@ static oq_status concat_run(oq_run *r) {
                        "the sequence is empty");
   OQ_TRY(joined_shape(&shape, &axis, r, s));
   OQ_TRY(oq_run_take(&d, &data, r, s->item[0].t.dtype, &shape));
-  OQ_TRY(split_view(&to, r, &d, axis));
+  const split to = split_view(&d, axis);
   const size_t row = (size_t)to.n * to.inner;
+  if (to.packed && d.t.size > 0) memset(data, 0, d.t.size);
   for (uint32_t i = 0; i < s->n_items; i++) {
     const oq_ctensor *const x = &s->item[i].t;
     if (x->size == 0) continue;
-    const size_t bytes = x->size / to.outer;
+    const size_t bits =
+        oq_tensor_count(x) * oq_dtype_bits((int32_t)x->dtype) / to.outer;
     for (size_t o = 0; o < to.outer; o++)
-      memcpy((uint8_t *)data + o * row + at,
-             (const uint8_t *)x->data + o * bytes, bytes);
-    at += bytes;
+      oq_bits_copy(data, o * row + at, x->data, o * bits, bits);
+    at += bits;
   }
   oq_run_give(r, 0, &d);
   return OQ_OK;

@@ -350,3 +350,23 @@ void oq_element_set_i64(oq_tensor *t, size_t i, int64_t v) {
 
   if (c != NULL) c->set_i64((uint8_t *)t->data, i, v);
 }
+
+/* ---- packed elements ----------------------------------------------------- */
+void oq_bits_copy(void *to, size_t to_at, const void *from, size_t from_at,
+                  size_t n) {
+  const uint8_t *const x = from;
+  uint8_t *const y = to;
+
+  if (to_at % 8 == 0 && from_at % 8 == 0 && n >= 8) {
+    const size_t bytes = n / 8;
+    memcpy(y + to_at / 8, x + from_at / 8, bytes);
+    to_at += 8 * bytes;
+    from_at += 8 * bytes;
+    n %= 8;
+  }
+  for (size_t i = 0; i < n; i++) {
+    const size_t k = to_at + i, j = from_at + i;
+    const unsigned bit = x[j / 8] >> j % 8 & 1u, at = (unsigned)(k % 8);
+    y[k / 8] = (uint8_t)((y[k / 8] & ~(1u << at)) | bit << at);
+  }
+}

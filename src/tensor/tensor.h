@@ -78,6 +78,10 @@ int64_t oq_element_i64(const oq_ctensor *t, size_t i);
 /* Rounds half to even and saturates into integer types. */
 void oq_element_set_f64(oq_tensor *t, size_t i, double v);
 void oq_element_set_i64(oq_tensor *t, size_t i, int64_t v);
+/* n bits from bit `from_at` to bit `to_at`, low bits of a byte first; those
+ * around them stay.  The two do not overlap. */
+void oq_bits_copy(void *to, size_t to_at, const void *from, size_t from_at,
+                  size_t n);
 
 /* ---- text.c: elements of STRING tensors ----------------------------------
  * An element is an oq_text (onnxquant/tensor.h) among the tensor's data, so

@@ -660,6 +660,60 @@ static void scan_8_takes_lengths(void **state) {
 }
 
 /* ---- sequences ----------------------------------------------------------- */
+static void is_bytes(const fixture *f, const char *name, const uint8_t *want,
+                     size_t n) {
+  const oq_ctensor *const t = value(f, name);
+
+  assert_int_equal(t->size, n);
+  assert_memory_equal(t->data, want, n);
+}
+
+/* Elements that share bytes: 1 2 3; 4 5 6 in four bits each, and in two. */
+static void small_elements_are_taken_apart(void **state) {
+  const uint8_t x[] = {0x21, 0x43, 0x65}, z[] = {0x39, 0x0e};
+  fixture f;
+
+  (void)state;
+  open_env(&f, 25);
+  build_input(&f.b, "x", OQ_DT_U4, "2,3");
+  build_input(&f.b, "z", OQ_DT_U2, "2,3"); /* 1 2 3; 0 2 3 */
+  build_const_i64(&f.b, "one", "", (int64_t[]){1});
+  build_body(&f.b, "same");
+  build_input(&f.b, "a", OQ_DT_U4, "2");
+  build_input(&f.b, "b", OQ_DT_U2, "2");
+  build_node(&f.b, "Identity", "a", "ya", "");
+  build_node(&f.b, "Identity", "b", "yb", "");
+  build_output(&f.b, "ya");
+  build_output(&f.b, "yb");
+  build_body_end(&f.b);
+  build_node(&f.b, "Scan", "x z", "xs zs",
+             "body=@same num_scan_inputs=2 scan_input_axes=[1,1] "
+             "scan_input_directions=[0,1]");
+  build_node(&f.b, "SplitToSequence", "x", "q", "axis=1 keepdims=1");
+  build_node(&f.b, "SequenceAt", "q one", "second", "");
+  build_node(&f.b, "ConcatFromSequence", "q", "whole", "axis=1");
+  build_node(&f.b, "SplitToSequence", "z", "rows", "axis=0 keepdims=0");
+  build_node(&f.b, "SequenceAt", "rows one", "row", "");
+  build_node(&f.b, "ConcatFromSequence", "rows", "stacked",
+             "axis=1 new_axis=1");
+  for (const char *const *y =
+           (const char *const[]){"xs", "zs", "second", "whole", "row",
+                                 "stacked", NULL};
+       *y != NULL; y++)
+    build_output(&f.b, *y);
+  open_session(&f);
+  const oq_ctensor in[] = {{OQ_DT_U4, {2, {2, 3}}, 3, x},
+                           {OQ_DT_U2, {2, {2, 3}}, 2, z}};
+  runs(&f, in, 2);
+  is_bytes(&f, "xs", (uint8_t[]){0x41, 0x52, 0x63}, 3);
+  is_bytes(&f, "zs", (uint8_t[]){0xaf, 0x01}, 2); /* 3 3; 2 2; 1 0 */
+  is_bytes(&f, "second", (uint8_t[]){0x52}, 1);
+  is_bytes(&f, "whole", x, 3);
+  is_bytes(&f, "row", (uint8_t[]){0x38}, 1);
+  is_bytes(&f, "stacked", (uint8_t[]){0xa1, 0x0f}, 2); /* 1 0; 2 2; 3 3 */
+  close_all(&f);
+}
+
 static void sequences_change(void **state) {
   const float x[] = {1, 2, 3, 4, 5, 6};
   fixture f;
@@ -809,6 +863,7 @@ int main(void) {
       cmocka_unit_test(scan_outputs_keep_their_shape),
       cmocka_unit_test(scan_goes_along_any_axis),
       cmocka_unit_test(scan_8_takes_lengths),
+      cmocka_unit_test(small_elements_are_taken_apart),
       cmocka_unit_test(sequences_change),
       cmocka_unit_test(sequences_are_no_tensors),
       cmocka_unit_test(sequences_grow_within_limits),
