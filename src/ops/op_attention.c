@@ -238,17 +238,19 @@ static oq_status check_attention_inputs(const oq_infer *x) {
 static oq_status read_attention(const oq_infer *x, attention_dims *d) {
   const attention_params *const p = x->params;
   const oq_dim unknown = {.size = OQ_DIM_UNKNOWN};
-  const oq_type *const q = oq_rule_ranked(x, 0);
 
   *d = (attention_dims){unknown, unknown, unknown, unknown,
                         unknown, unknown, unknown, unknown};
   if (!has_in(x, PAST_K)) d->past.size = 0;
   if (p->q_heads > 0) d->q_heads.size = p->q_heads;
   if (p->kv_heads > 0) d->kv_heads.size = p->kv_heads;
-  if (q != NULL && q->rank == 3 && (p->q_heads < 1 || p->kv_heads < 1))
-    return oq_infer_fail(x, OQ_E_MODEL, "attention.heads",
-                         "inputs of rank 3 need the attributes 'q_num_heads' "
-                         "and 'kv_num_heads'");
+  for (uint32_t i = 0; i < 3; i++) { /* each may have a rank of its own */
+    const oq_type *const t = oq_rule_ranked(x, i);
+    if (t != NULL && t->rank == 3 && (p->q_heads < 1 || p->kv_heads < 1))
+      return oq_infer_fail(x, OQ_E_MODEL, "attention.heads",
+                           "inputs of rank 3 need the attributes "
+                           "'q_num_heads' and 'kv_num_heads'");
+  }
   OQ_TRY(read_heads(x, d, 0, &d->q_heads, &d->q_len, &d->head));
   OQ_TRY(read_heads(x, d, 1, &d->kv_heads, &d->k_len, &d->head));
   OQ_TRY(read_heads(x, d, 2, &d->kv_heads, &d->k_len, &d->v_head));
