@@ -345,16 +345,17 @@ static bool dims_known(const oq_type *t) {
 /* Input `slot` must be [N, channels, out...] */
 static oq_status deform_map(const oq_infer *x, uint32_t slot,
                             int64_t channels) {
-  const oq_type *const t = oq_rule_ranked(x, slot);
-  const oq_dim want[] = {
-      x->out[0].dim[0], {.size = channels}, x->out[0].dim[2], x->out[0].dim[3]};
+  const oq_type *const t = oq_rule_ranked(x, slot), *const y = &x->out[0];
+  const oq_dim maps = {.size = channels};
 
   if (t == NULL) return OQ_OK;
-  if (t->rank != 4)
+  if (t->rank != y->rank)
     return oq_infer_fail(x, OQ_E_MODEL, "op.rank",
-                         "input %u has rank %u, expected 4", slot, t->rank);
-  for (uint32_t i = 0; i < 4; i++)
-    OQ_TRY(oq_pick_same_dim(x, want[i], t->dim[i], "offsets or masks"));
+                         "input %u has rank %u, expected %u", slot, t->rank,
+                         y->rank);
+  for (uint32_t i = 0; i < t->rank; i++)
+    OQ_TRY(oq_pick_same_dim(x, i == 1 ? maps : y->dim[i], t->dim[i],
+                            "offsets or masks"));
   return OQ_OK;
 }
 
@@ -362,7 +363,7 @@ static oq_status deform_shapes(oq_infer *x, const oq_type *t,
                                const oq_type *w) {
   const deform_params *const p = x->params;
   const int64_t c = t->dim[1].size, m = w->dim[0].size;
-  int64_t maps;
+  int64_t maps = p->offset_group;
 
   if (c % p->group != 0 || m % p->group != 0 || c % p->offset_group != 0 ||
       w->dim[1].size != c / p->group)
@@ -371,18 +372,18 @@ static oq_status deform_shapes(oq_infer *x, const oq_type *t,
                          "not make %lld groups",
                          (long long)c, (long long)m, (long long)w->dim[1].size,
                          (long long)p->group);
-  oq_infer_set_rank(x, 0, t->dtype, 4);
+  oq_infer_set_rank(x, 0, t->dtype, t->rank);
   x->out[0].dim[0] = t->dim[0];
   x->out[0].dim[1] = w->dim[0];
-  for (uint32_t i = 0; i < 2; i++) {
+  for (uint32_t i = 0; i + 2 < t->rank; i++) {
     oq_axis a;
     OQ_TRY(deform_axis(&a, x, i, t->dim[2 + i].size, w->dim[2 + i].size));
     x->out[0].dim[2 + i].size = (int64_t)a.out;
+    if (!oq_mul_i64(&maps, maps, w->dim[2 + i].size) || maps > INT32_MAX)
+      return oq_infer_fail(x, OQ_E_LIMIT, "deform.size",
+                           "the kernel is too big");
   }
-  if (!oq_mul_i64(&maps, w->dim[2].size, w->dim[3].size) ||
-      !oq_mul_i64(&maps, maps, p->offset_group) || maps > INT32_MAX)
-    return oq_infer_fail(x, OQ_E_LIMIT, "deform.size", "the kernel is too big");
-  OQ_TRY(deform_map(x, 2, 2 * maps));
+  OQ_TRY(deform_map(x, 2, (int64_t)(t->rank - 2) * maps));
   return deform_map(x, 4, maps);
 }
 
@@ -394,17 +395,21 @@ static oq_status deform_infer(oq_infer *x) {
 
   OQ_TRY(oq_infer_same_dtypes(x, 0, 5));
   OQ_TRY(oq_rule_dtype(x));
-  if ((t != NULL && t->rank != 4) || (w != NULL && w->rank != 4))
-    return oq_infer_fail(x, OQ_E_UNSUPPORTED, "op.rank",
-                         "images of two dimensions are implemented only");
-  OQ_TRY(oq_window_check_rank(x, &p->window, 2));
+  if (t != NULL && t->rank < 3)
+    return oq_infer_fail(x, OQ_E_MODEL, "op.rank",
+                         "the input has rank %u, expected at least 3", t->rank);
+  if (t != NULL && w != NULL && t->rank != w->rank)
+    return oq_infer_fail(x, OQ_E_MODEL, "op.rank",
+                         "the input has rank %u, the weight %u", t->rank,
+                         w->rank);
+  if (t != NULL) OQ_TRY(oq_window_check_rank(x, &p->window, t->rank - 2));
   if (b != NULL && b->rank != 1)
     return oq_infer_fail(x, OQ_E_MODEL, "op.rank",
                          "the bias has rank %u, expected 1", b->rank);
   if (b != NULL && w != NULL)
     OQ_TRY(oq_pick_same_dim(x, w->dim[0], b->dim[0], "weight and bias"));
   if (!dims_known(t) || !dims_known(w) || x->n_out == 0) {
-    if (t != NULL) oq_infer_set_rank(x, 0, t->dtype, 4);
+    if (t != NULL && x->n_out > 0) oq_infer_set_rank(x, 0, t->dtype, t->rank);
     return OQ_OK;
   }
   return deform_shapes(x, t, w);
@@ -412,74 +417,94 @@ static oq_status deform_infer(oq_infer *x) {
 
 /* ---- DeformConv: kernel -------------------------------------------------- */
 typedef struct deform {
-  oq_axis axis[2];
-  size_t batch, channels, out_channels, groups, offset_groups, taps, places;
+  oq_axis axis[OQ_WINDOW_AXES];
+  uint32_t n_axes;
+  size_t batch, channels, out_channels, groups, offset_groups;
+  size_t taps, places, plane; /* of the kernel, a map, a channel */
 } deform;
 
 static deform deform_of(const oq_run *r) {
   const deform_params *const p = r->params;
   const oq_shape *const s = &r->in[0]->shape, *const w = &r->in[1]->shape;
-  deform d = {.batch = (size_t)s->dim[0],
+  deform d = {.n_axes = s->rank - 2,
+              .batch = (size_t)s->dim[0],
               .channels = (size_t)s->dim[1],
               .out_channels = (size_t)w->dim[0],
               .groups = (size_t)p->group,
-              .offset_groups = (size_t)p->offset_group};
+              .offset_groups = (size_t)p->offset_group,
+              .taps = 1,
+              .places = 1,
+              .plane = 1};
 
-  for (uint32_t i = 0; i < 2; i++)
-    (void)oq_window_axis(&d.axis[i], NULL, &p->window, i, s->dim[2 + i],
-                         w->dim[2 + i], OQ_ROUND_FLOOR);
-  d.taps = d.axis[0].kernel * d.axis[1].kernel;
-  d.places = d.axis[0].out * d.axis[1].out;
+  for (uint32_t i = 0; i < d.n_axes; i++) {
+    oq_axis *const a = &d.axis[i];
+    (void)oq_window_axis(a, NULL, &p->window, i, s->dim[2 + i], w->dim[2 + i],
+                         OQ_ROUND_FLOOR);
+    d.taps *= a->kernel;
+    d.places *= a->out;
+    d.plane *= a->in;
+  }
   return d;
 }
 
-/* Up to four pixels around (v, u); outside of the image is nothing. */
-static size_t around(tap *t, double v, double u, const deform *d) {
-  const double rows = (double)d->axis[0].in, cols = (double)d->axis[1].in;
+/* The pixels around `v`, two along each axis; outside of the image is nothing.
+ */
+static size_t around(tap *t, const double *v, const deform *d) {
   size_t n = 0;
 
-  if (!(v > -1 && v < rows && u > -1 && u < cols)) return 0;
-  const double y0 = floor(v), x0 = floor(u);
-  for (int i = 0; i < 4; i++) {
-    const double y = y0 + i / 2, x = x0 + i % 2;
-    if (y < 0 || y >= rows || x < 0 || x >= cols) continue;
-    t[n++] = (tap){(size_t)y * d->axis[1].in + (size_t)x,
-                   (1 - fabs(v - y)) * (1 - fabs(u - x))};
+  for (uint32_t i = 0; i < d->n_axes; i++)
+    if (!(v[i] > -1 && v[i] < (double)d->axis[i].in)) return 0;
+  for (uint32_t corner = 0; corner < 1u << d->n_axes; corner++) {
+    tap one = {0, 1};
+    bool inside = true;
+    for (uint32_t i = 0; i < d->n_axes && inside; i++) {
+      const double far = corner >> (d->n_axes - 1 - i) & 1u;
+      const double y = floor(v[i]) + far;
+      inside = y >= 0 && y < (double)d->axis[i].in;
+      if (!inside) break;
+      one.at = one.at * d->axis[i].in + (size_t)y;
+      one.weight *= 1 - fabs(v[i] - y);
+    }
+    if (inside) t[n++] = one;
   }
   return n;
 }
 
 /* Where tap k of place o would lie without offsets. */
-static double place_of(const oq_axis *a, size_t o, size_t k) {
-  return (double)(o * a->stride + k * a->dilation) - (double)a->pad;
+static void place_of(double *v, const deform *d, size_t o, size_t k) {
+  for (uint32_t i = d->n_axes; i-- > 0;) {
+    const oq_axis *const a = &d->axis[i];
+    v[i] = (double)(o % a->out * a->stride + k % a->kernel * a->dilation) -
+           (double)a->pad;
+    o /= a->out;
+    k /= a->kernel;
+  }
 }
 
 /* columns[channels][taps][places] of one sample; then per group a product with
  * the weight. */
-#define DEFORM(T, sfx)                                                       \
-  static void unfold_##sfx(T *cols, const T *x, const T *offset,             \
-                           const T *mask, const deform *d) {                 \
-    const size_t each = d->channels / d->offset_groups;                      \
-    const size_t plane = d->axis[0].in * d->axis[1].in;                      \
-    for (size_t i = 0; i < d->offset_groups * d->taps * d->places; i++) {    \
-      const size_t o = i % d->places, k = i / d->places % d->taps;           \
-      const size_t g = i / d->places / d->taps, at = (g * d->taps + k);      \
-      const double v =                                                       \
-          place_of(&d->axis[0], o / d->axis[1].out, k / d->axis[1].kernel) + \
-          (double)offset[2 * at * d->places + o];                            \
-      const double u =                                                       \
-          place_of(&d->axis[1], o % d->axis[1].out, k % d->axis[1].kernel) + \
-          (double)offset[(2 * at + 1) * d->places + o];                      \
-      tap t[4];                                                              \
-      const size_t n = around(t, v, u, d);                                   \
-      const T m = mask == NULL ? (T)1 : mask[at * d->places + o];            \
-      for (size_t c = g * each; c < (g + 1) * each; c++) {                   \
-        T sum = 0;                                                           \
-        for (size_t q = 0; q < n; q++)                                       \
-          sum += (T)t[q].weight * x[c * plane + t[q].at];                    \
-        cols[(c * d->taps + k) * d->places + o] = m * sum;                   \
-      }                                                                      \
-    }                                                                        \
+#define DEFORM(T, sfx)                                                    \
+  static void unfold_##sfx(T *cols, const T *x, const T *offset,          \
+                           const T *mask, const deform *d) {              \
+    const size_t each = d->channels / d->offset_groups;                   \
+    const uint32_t axes = d->n_axes;                                      \
+    for (size_t i = 0; i < d->offset_groups * d->taps * d->places; i++) { \
+      const size_t o = i % d->places, k = i / d->places % d->taps;        \
+      const size_t g = i / d->places / d->taps, at = (g * d->taps + k);   \
+      double v[OQ_WINDOW_AXES];                                           \
+      tap t[1 << OQ_WINDOW_AXES];                                         \
+      place_of(v, d, o, k);                                               \
+      for (uint32_t a = 0; a < axes; a++)                                 \
+        v[a] += (double)offset[(axes * at + a) * d->places + o];          \
+      const size_t n = around(t, v, d);                                   \
+      const T m = mask == NULL ? (T)1 : mask[at * d->places + o];         \
+      for (size_t c = g * each; c < (g + 1) * each; c++) {                \
+        T sum = 0;                                                        \
+        for (size_t q = 0; q < n; q++)                                    \
+          sum += (T)t[q].weight * x[c * d->plane + t[q].at];              \
+        cols[(c * d->taps + k) * d->places + o] = m * sum;                \
+      }                                                                   \
+    }                                                                     \
   }
 DEFORM(float, f32)
 DEFORM(double, f64)
@@ -494,39 +519,40 @@ static oq_status check_product(const oq_run *r, const deform *d) {
 }
 
 /* The whole of one element type. */
-#define DEFORM_RUN(T, sfx, widen, PRODUCT)                                   \
-  static oq_status deform_run_##sfx(oq_run *r, const deform *d) {            \
-    const size_t depth = d->channels / d->groups * d->taps;                  \
-    const size_t rows = d->out_channels / d->groups;                         \
-    const size_t plane = d->axis[0].in * d->axis[1].in;                      \
-    const size_t maps = d->offset_groups * d->taps * d->places;              \
-    const T *x, *w, *offset, *bias, *mask;                                   \
-    T *y;                                                                    \
-    OQ_TRY(oq_widen_in##widen(&x, r, r->in[0]));                             \
-    OQ_TRY(oq_widen_in##widen(&w, r, r->in[1]));                             \
-    OQ_TRY(oq_widen_in##widen(&offset, r, r->in[2]));                        \
-    OQ_TRY(oq_widen_in##widen(&bias, r, oq_pick_input(r, 3)));               \
-    OQ_TRY(oq_widen_in##widen(&mask, r, oq_pick_input(r, 4)));               \
-    OQ_TRY(oq_widen_out##widen(&y, r, 0));                                   \
-    size_t count;                                                            \
-    T *cols = NULL;                                                          \
-    if (oq_mul_size(&count, depth * d->groups, d->places))                   \
-      cols = oq_arena_alloc_raw(r->scratch, count, sizeof *cols, OQ_ALIGN);  \
-    if (cols == NULL) return oq_fail_memory(r->diags);                       \
-    for (size_t n = 0; n < d->batch; n++) {                                  \
-      unfold_##sfx(cols, x + n * d->channels * plane, offset + 2 * n * maps, \
-                   mask == NULL ? NULL : mask + n * maps, d);                \
-      for (size_t g = 0; g < d->groups; g++) {                               \
-        const T *const a = w + g * rows * depth;                             \
-        const T *const b = cols + g * depth * d->places;                     \
-        T *const c = y + (n * d->out_channels + g * rows) * d->places;       \
-        PRODUCT;                                                             \
-        for (size_t i = 0; bias != NULL && i < rows * d->places; i++)        \
-          c[i] += bias[g * rows + i / d->places];                            \
-      }                                                                      \
-    }                                                                        \
-    oq_widen_done##widen(r, 0, y);                                           \
-    return OQ_OK;                                                            \
+#define DEFORM_RUN(T, sfx, widen, PRODUCT)                                  \
+  static oq_status deform_run_##sfx(oq_run *r, const deform *d) {           \
+    const size_t depth = d->channels / d->groups * d->taps;                 \
+    const size_t rows = d->out_channels / d->groups;                        \
+    const size_t plane = d->plane;                                          \
+    const size_t maps = d->offset_groups * d->taps * d->places;             \
+    const T *x, *w, *offset, *bias, *mask;                                  \
+    T *y;                                                                   \
+    OQ_TRY(oq_widen_in##widen(&x, r, r->in[0]));                            \
+    OQ_TRY(oq_widen_in##widen(&w, r, r->in[1]));                            \
+    OQ_TRY(oq_widen_in##widen(&offset, r, r->in[2]));                       \
+    OQ_TRY(oq_widen_in##widen(&bias, r, oq_pick_input(r, 3)));              \
+    OQ_TRY(oq_widen_in##widen(&mask, r, oq_pick_input(r, 4)));              \
+    OQ_TRY(oq_widen_out##widen(&y, r, 0));                                  \
+    size_t count;                                                           \
+    T *cols = NULL;                                                         \
+    if (oq_mul_size(&count, depth * d->groups, d->places))                  \
+      cols = oq_arena_alloc_raw(r->scratch, count, sizeof *cols, OQ_ALIGN); \
+    if (cols == NULL) return oq_fail_memory(r->diags);                      \
+    for (size_t n = 0; n < d->batch; n++) {                                 \
+      unfold_##sfx(cols, x + n * d->channels * plane,                       \
+                   offset + d->n_axes * n * maps,                           \
+                   mask == NULL ? NULL : mask + n * maps, d);               \
+      for (size_t g = 0; g < d->groups; g++) {                              \
+        const T *const a = w + g * rows * depth;                            \
+        const T *const b = cols + g * depth * d->places;                    \
+        T *const c = y + (n * d->out_channels + g * rows) * d->places;      \
+        PRODUCT;                                                            \
+        for (size_t i = 0; bias != NULL && i < rows * d->places; i++)       \
+          c[i] += bias[g * rows + i / d->places];                           \
+      }                                                                     \
+    }                                                                       \
+    oq_widen_done##widen(r, 0, y);                                          \
+    return OQ_OK;                                                           \
   }
 DEFORM_RUN(float, f32, ,
            oq_gemm_f32_dense(r->k, OQ_NO_TRANS, OQ_NO_TRANS, rows, d->places,

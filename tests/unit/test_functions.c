@@ -365,6 +365,41 @@ static void arity_is_checked(void **state) {
   close_model(&m);
 }
 
+/* What a call leaves out, at the end or by an empty name, is absent within. */
+static void inputs_may_be_absent(void **state) {
+  static const struct {
+    const char *in;
+    bool low, high;
+  } calls[] = {{"x", false, false},
+               {"x k", true, false},
+               {"x  k", false, true}, /* the second has no name */
+               {"x k k", true, true}};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    const oq_node *clip = NULL;
+    model m;
+    open_model(&m);
+    put_value(&m.graph, 11, "k");
+    pb f = function_of("Within", 17);
+    pb_text(&f, 4, "low");
+    pb_text(&f, 4, "high");
+    put_node(&f, 7, "", "Clip", "a low high", "b");
+    put_message(&m.bytes, 25, &f);
+    put_node(&m.graph, 1, "my", "Within", calls[i].in, "y");
+    load(&m);
+    assert_int_equal(inlines(&m), OQ_OK);
+    assert_int_equal(count_op(m.ir->main, "Within"), 0);
+    for (uint32_t k = 0; k < m.ir->main->n_nodes; k++)
+      if (strcmp(oq_node_op(m.ir->main, (oq_node_id){k}), "Clip") == 0)
+        clip = &m.ir->main->nodes[k];
+    assert_non_null(clip);
+    assert_int_equal(clip->n_in > 1 && oq_value_ok(clip->in[1]), calls[i].low);
+    assert_int_equal(clip->n_in > 2 && oq_value_ok(clip->in[2]), calls[i].high);
+    close_model(&m);
+  }
+}
+
 /* An older opset is fine where the operators are the same, else the call stays.
  */
 static void opsets_must_agree(void **state) {
@@ -421,6 +456,7 @@ int main(void) {
       cmocka_unit_test(depth_has_a_limit),
       cmocka_unit_test(expansion_has_a_limit),
       cmocka_unit_test(arity_is_checked),
+      cmocka_unit_test(inputs_may_be_absent),
       cmocka_unit_test(opsets_must_agree),
       cmocka_unit_test(broken_functions_are_kept),
   };
