@@ -1,6 +1,7 @@
 /* Einsum.  Operands are reduced one by one to a product of matrices with the
  * next: axes that both have and that stay, axes of one alone, and axes that are
- * summed. */
+ * summed.  Where such a product had too many axes, all are multiplied at once.
+ */
 #include <string.h>
 
 #include "base/limits.h"
@@ -419,11 +420,6 @@ static oq_status contract(operand *a, const job *j, const operand *b,
   filter(&right, &b->t, ~la);
   const size_t m = product_of(j, &left), n = product_of(j, &right);
   const size_t k = product_of(j, &sum), stack = product_of(j, &batch);
-  if (batch.n + left.n + right.n > OQ_MAX_RANK)
-    return oq_run_fail(j->r, OQ_E_UNSUPPORTED, "einsum.rank",
-                       "an intermediate product has rank %u, expected at most "
-                       "%d",
-                       batch.n + left.n + right.n, OQ_MAX_RANK);
   if (m > OQ_MAX_GEMM_DIM || n > OQ_MAX_GEMM_DIM || k > OQ_MAX_GEMM_DIM)
     return oq_run_fail(j->r, OQ_E_LIMIT, "einsum.size",
                        "a matrix has more than %d rows or columns",
@@ -439,6 +435,122 @@ static oq_status contract(operand *a, const job *j, const operand *b,
              (const uint8_t *)db + i * k * n * j->size,
              (uint8_t *)y + i * m * n * j->size);
   *a = (operand){out, y};
+  return OQ_OK;
+}
+
+/* ---- all operands at once ------------------------------------------------ */
+/* Would their product have more axes than a tensor can have? */
+static bool too_many_axes(const operand *a, const operand *b, uint64_t keep) {
+  const uint64_t all = (labels_of(&a->t) | labels_of(&b->t)) & keep;
+
+  return __builtin_popcountll(all) > OQ_MAX_RANK;
+}
+
+/* Most products of such a walk: seconds, where nothing else bounds it. */
+enum { MOST_PRODUCTS = 1 << 27 };
+
+/* A walk over all labels, the last one fastest. */
+typedef struct walk {
+  uint32_t n_labels, n; /* n operands, the result first */
+  size_t dim[LABELS], at[LABELS];
+  size_t (*step)[LABELS]; /* by operand */
+  size_t *offset;
+  const void **data;
+} walk;
+
+static bool walk_next(walk *w) {
+  for (uint32_t l = w->n_labels; l-- > 0;) {
+    const bool over = ++w->at[l] == w->dim[l];
+    for (uint32_t i = 0; i < w->n; i++) {
+      w->offset[i] += w->step[i][l];
+      if (over) w->offset[i] -= w->step[i][l] * w->dim[l];
+    }
+    if (!over) return true;
+    w->at[l] = 0;
+  }
+  return false;
+}
+
+#define MULTIPLY_ALL(T, sfx)                        \
+  static void multiply_all_##sfx(T *y, walk *w) {   \
+    do {                                            \
+      T v = 1;                                      \
+      for (uint32_t i = 1; i < w->n; i++)           \
+        v *= ((const T *)w->data[i])[w->offset[i]]; \
+      y[w->offset[0]] += v;                         \
+    } while (walk_next(w));                         \
+  }
+MULTIPLY_ALL(float, f32)
+MULTIPLY_ALL(double, f64)
+MULTIPLY_ALL(uint64_t, u64)
+
+/* `place` gives each label its number in the walk. */
+static void add_operand(walk *w, const job *j, const term *t, const void *data,
+                        const uint32_t *place) {
+  size_t step = 1;
+
+  w->data[w->n] = data;
+  for (uint32_t k = t->n; k-- > 0;) {
+    w->step[w->n][place[t->label[k]]] = step;
+    step *= (size_t)j->e.dim[t->label[k]];
+  }
+  w->n++;
+}
+
+static oq_status open_walk(walk *w, const job *j, uint64_t labels,
+                           uint32_t operands, uint32_t *place) {
+  oq_arena *const a = j->r->scratch;
+
+  *w = (walk){.step = oq_arena_alloc(a, operands, sizeof *w->step, OQ_ALIGN),
+              .offset = OQ_NEW_N(a, size_t, operands),
+              .data = OQ_NEW_N(a, const void *, operands)};
+  if (w->step == NULL || w->offset == NULL || w->data == NULL)
+    return oq_fail_memory(j->r->diags);
+  for (uint32_t l = 0; l < LABELS; l++) {
+    if ((labels & BIT(l)) == 0) continue;
+    place[l] = w->n_labels;
+    w->dim[w->n_labels++] = (size_t)j->e.dim[l];
+  }
+  return OQ_OK;
+}
+
+/* a := a x inputs from..n-1 with the axes of `out`, product by product. */
+static oq_status multiply_rest(operand *a, const job *j, uint32_t from,
+                               const term *out) {
+  uint32_t place[LABELS] = {0};
+  uint64_t labels = labels_of(&a->t) | labels_of(out);
+  size_t count;
+  void *y;
+  walk w;
+  operand *const rest = OQ_NEW_N(j->r->scratch, operand, j->r->n_in);
+
+  if (rest == NULL) return oq_fail_memory(j->r->diags);
+  for (uint32_t i = from; i < j->r->n_in; i++) {
+    OQ_TRY(take_input(&rest[i], j, i, UINT64_MAX));
+    labels |= labels_of(&rest[i].t);
+  }
+  OQ_TRY(make(&y, &count, j, out));
+  OQ_TRY(open_walk(&w, j, labels, 2 + j->r->n_in - from, place));
+  add_operand(&w, j, out, y, place);
+  add_operand(&w, j, &a->t, a->data, place);
+  for (uint32_t i = from; i < j->r->n_in; i++)
+    add_operand(&w, j, &rest[i].t, rest[i].data, place);
+  *a = (operand){*out, y};
+  count = 1;
+  for (uint32_t l = 0; l < w.n_labels; l++)
+    if (w.dim[l] == 0) return OQ_OK; /* sums of nothing */
+  for (uint32_t l = 0; l < w.n_labels; l++)
+    if (!oq_mul_size(&count, count, w.dim[l]) || count > MOST_PRODUCTS)
+      return oq_run_fail(j->r, OQ_E_LIMIT, "einsum.size",
+                         "a product of more than %d axes has more than %d "
+                         "elements",
+                         OQ_MAX_RANK, MOST_PRODUCTS);
+  if (j->cls == OQ_NUM_F32)
+    multiply_all_f32(y, &w);
+  else if (j->cls == OQ_NUM_F64)
+    multiply_all_f64(y, &w);
+  else
+    multiply_all_u64(y, &w);
   return OQ_OK;
 }
 
@@ -485,12 +597,17 @@ static oq_status einsum_run(oq_run *r) {
   if (r->out[0].size == 0) return OQ_OK;
   OQ_TRY(start_job(&j, r));
   OQ_TRY(take_input(&a, &j, 0, needed(&j.e, 0, 0)));
-  for (uint32_t i = 1; i < r->n_in; i++) {
-    OQ_TRY(take_input(&b, &j, i, needed(&j.e, 0, i)));
-    OQ_TRY(contract(&a, &j, &b, needed(&j.e, i + 1, UINT32_MAX)));
-  }
   for (uint32_t i = 0; i < j.e.out.n; i++)
     if (j.e.dim[j.e.out.label[i]] != 1) out.label[out.n++] = j.e.out.label[i];
+  for (uint32_t i = 1; i < r->n_in; i++) {
+    const uint64_t keep = needed(&j.e, i + 1, UINT32_MAX);
+    OQ_TRY(take_input(&b, &j, i, needed(&j.e, 0, i)));
+    if (too_many_axes(&a, &b, keep)) {
+      OQ_TRY(multiply_rest(&a, &j, i, &out));
+      break;
+    }
+    OQ_TRY(contract(&a, &j, &b, keep));
+  }
   if (!same_term(&out, &a.t)) {
     const oq_shape s = shape_of(&j, &a.t);
     const operand from = a;

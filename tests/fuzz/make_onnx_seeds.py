@@ -195,7 +195,8 @@ def text_nets():
               max_skip_count=1, min_gram_length=1, mode="TFIDF",
               ngram_counts=[0, 2], ngram_indexes=[0, 1, 2],
               pool_int64s=[0, 3, 3, 0], weights=[1.0, 0.5, 2.0]),
-         node("Cast", ["t"], ["z"], to=TEXT), node("Cast", ["z"], ["n"], to=FLOAT),
+         node("Cast", ["t"], ["z"], to=TEXT),
+         node("Cast", ["z"], ["n"], to=FLOAT),
          node("Cast", ["n"], ["y"], to=TEXT)],
         {"x": (TEXT, (3,))}, {"y": (TEXT, (3,)), "t": (3,)},
         opset=20, ml=4)
@@ -347,6 +348,28 @@ def size_nets():
         slope=ramp(2, 1), s=ramp(2), b=ramp(2))
 
 
+def late_nets():
+    node = helper.make_node
+    yield "einsum_of_ten_axes", net(
+        [node("Einsum", ["x", "b", "c", "d", "e"], ["y"],
+              equation="abcde,fghij,adfi,bcgh,ej->ja")],
+        {"x": (2, 2, 2, 2, 2)}, {"y": (2, 2)}, b=ramp(2, 2, 2, 2, 2),
+        c=ramp(2, 2, 2, 2), d=ramp(2, 2, 2, 2), e=ramp(2, 2))
+    yield "deformed", net(
+        [node("DeformConv", ["x", "w", "at", "", "mask"], ["y"],
+              strides=[2], pads=[1, 0])],
+        {"x": (1, 2, 5)}, {"y": (1, 2, 3)}, opset=19, w=ramp(2, 2, 2),
+        at=4 * ramp(1, 2, 3), mask=ramp(1, 2, 3))
+    m = net(
+        [node("Momentum", ["r", "t", "x", "g", "v"], ["y", "z"], alpha=0.9,
+              beta=0.5, mode="nesterov", norm_coefficient=0.1,
+              domain="ai.onnx.preview.training")],
+        {"x": (2,)}, {"y": (2,), "z": (2,)}, r=np.float32(0.1), t=np.int64(1),
+        g=ramp(2), v=ramp(2))
+    m.opset_import.append(helper.make_opsetid("ai.onnx.preview.training", 1))
+    yield "momentum", m
+
+
 def main(folder):
     models = [attributes, tensors, control, functions, external]
     for target in ("fuzz_wire", "fuzz_decode"):
@@ -357,7 +380,7 @@ def main(folder):
     to = pathlib.Path(folder, "fuzz_model")
     to.mkdir(parents=True, exist_ok=True)
     for name, m in (*nets(), *text_nets(), *ml_nets(), *body_nets(),
-                    *size_nets()):
+                    *size_nets(), *late_nets()):
         onnx.checker.check_model(m, full_check=True)
         (to / name).write_bytes(m.SerializeToString())
     to = pathlib.Path(folder, "fuzz_tensor_file")
