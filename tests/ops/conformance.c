@@ -2,14 +2,16 @@
  * engine.
  *
  *   conformance FOLDER [--gaps FILE] [--kind KIND] [--case GLOB] [--ops A,B]
- *               [--atol X] [--rtol X] [--steps N] [--limit S] [--verbose]
+ *               [--atol X] [--rtol X] [--steps N] [--limit S] [--least N]
+ *               [--verbose]
  *
  * FOLDER holds KIND/CASE/model.onnx with test_data_set_K/{input,output}_N.pb,
  * and light/.  A case that uses an operator without a row, or a value that is
  * of strings or maps, counts as "not supported".  Every other case must pass,
  * except those that the gaps file lists; and those must not.  Random operators
  * are judged by type, shape and distribution.  With --limit, a case that takes
- * more than S seconds of processor time fails. */
+ * more than S seconds of processor time fails; with --least, fewer than N cases
+ * that pass are a failure: a test that finds nothing to run does not pass. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +40,9 @@ typedef enum outcome {
 typedef struct options {
   const char *folder, *gaps, *kind, *pattern, *ops;
   tolerance tol;
-  double steps; /* by which integers may differ */
-  double limit; /* seconds of a case; 0 = any */
+  double steps;        /* by which integers may differ */
+  double limit;        /* seconds of a case; 0 = any */
+  unsigned long least; /* cases that pass */
   bool verbose;
 } options;
 
@@ -55,7 +58,8 @@ typedef struct state {
   size_t n_ops, cap_ops;
   char **failures;
   size_t n_failures, cap_failures;
-  char *gaps;      /* contents of the file, each line between newlines */
+  char *gaps; /* contents of the file, each line between newlines */
+  unsigned long passed;
   unsigned strict; /* cases of the kind at hand that pass strictly, too */
   double slowest;  /* seconds */
   char slowest_id[256];
@@ -559,6 +563,7 @@ static void note(state *s, one_case *c, outcome y, unsigned *count) {
 
   if (y == N_OUTCOMES) return; /* not asked for */
   count[y]++;
+  s->passed += y == PASS;
   if (y == PASS && !c->loose) s->strict++;
   if (s->opt.verbose) {
     static const char *const word[] = {"pass", "FAIL", "not supported",
@@ -663,7 +668,10 @@ static int report(state *s) {
   for (size_t i = 0; i < s->n_failures; i++) {
     (void)printf("FAIL %s\n", s->failures[i]);
   }
-  return s->n_failures > 0;
+  if (s->passed >= s->opt.least) return s->n_failures > 0;
+  (void)printf("FAIL %lu cases pass, expected at least %lu\n", s->passed,
+               s->opt.least);
+  return 1;
 }
 
 static bool parse(options *o, int argc, char **argv) {
@@ -695,6 +703,8 @@ static bool parse(options *o, int argc, char **argv) {
       o->steps = strtod(v, NULL);
     else if (strcmp(a, "--limit") == 0)
       o->limit = strtod(v, NULL);
+    else if (strcmp(a, "--least") == 0)
+      o->least = strtoul(v, NULL, 10);
     else
       return false;
   }
