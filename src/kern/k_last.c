@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "kern/k_simd.h"
+
 enum {
   CHUNK_FLOATS = 96 * 1024, /* inputs and outputs of a chunk: part of the L2 */
   CHUNK_BLOCKS = 64,
@@ -62,8 +64,8 @@ static void pack_depthwise(float *to, const float *w, size_t channels,
 }
 
 /* One panel: [taps][in_ch][wide] of the `cols` filters at w. */
-static void pack_panel(float *to, const float *w, size_t in_ch, size_t taps,
-                       size_t wide, size_t cols) {
+OQ_BARE static void pack_panel(float *to, const float *w, size_t in_ch,
+                               size_t taps, size_t wide, size_t cols) {
   for (size_t t = 0; t < taps; t++)
     for (size_t i = 0; i < in_ch; i++, to += wide) {
       const float *const from = w + i * taps + t;

@@ -79,14 +79,15 @@ static double greatest(const oq_ctensor *t) {
   return m;
 }
 
-/* Of a whole network, so relative to the greatest number of the output. */
+/* Of a whole network, so relative to the greatest number of the output.  Layers
+ * that a pass has split run on other kernels, which add up in another order. */
 static void compare(const char *name, const oq_ctensor *a, const oq_ctensor *b,
                     uint32_t n) {
   double worst = 0;
 
   for (uint32_t i = 0; i < n; i++) {
     const double scale = greatest(&a[i]);
-    const double rtol = a[i].dtype == OQ_DT_F16 ? 2e-2 : 1e-5;
+    const double rtol = a[i].dtype == OQ_DT_F16 ? 2e-2 : 5e-5;
     difference d;
     if (!values_close(&d, &b[i], &a[i], (tolerance){rtol, rtol * scale})) {
       print_error("%s: output %u: %s\n", name, i, d.text);
