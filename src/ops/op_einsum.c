@@ -171,7 +171,7 @@ static oq_status check_output(const oq_infer *x, const equation *e) {
 
 static oq_status read_equation(equation *e, const oq_infer *x) {
   const oq_text text = ((const einsum_params *)x->params)->equation;
-  const char *p = text.p, *const end = text.p + text.n;
+  const char *p = text.n != 0 ? text.p : "", *const end = p + text.n;
   uint32_t dots = 0;
   bool any_dots = false;
   raw_term raw;

@@ -702,12 +702,12 @@ static oq_status make_code(oq_regex *r, const tree *t, oq_arena *a) {
 
 oq_status oq_regex_compile(oq_regex **out, const char **why, oq_text pattern,
                            oq_arena *a) {
-  parser x = {.p = pattern.p, .end = pattern.p + pattern.n, .a = a};
+  const char *const text = pattern.n != 0 ? pattern.p : "";
+  parser x = {.p = text, .end = text + pattern.n, .a = a};
   oq_regex *r = OQ_NEW(a, oq_regex);
 
   *why = "";
   if (r == NULL) return OQ_E_MEMORY;
-  if (pattern.n == 0) x.p = x.end = "";
   if (pattern.n > MAX_PATTERN) {
     *why = "is too long";
     return OQ_E_LIMIT;

@@ -486,6 +486,7 @@ static void patterns_are_checked(void **state) {
 /* Patterns that take other engines for ever, or all their stack. */
 static void patterns_are_bounded(void **state) {
   static char deep[2000], wide[90000], text[30000];
+  const char *why;
   oq_regex *e = NULL;
   test_env t;
 
@@ -504,6 +505,10 @@ static void patterns_are_bounded(void **state) {
   assert_int_equal(compile(&e, "(a|aa|aaa)*", &t), OQ_OK);
   assert_true(oq_regex_matches(e, (oq_text){text, sizeof text}));
   assert_true(oq_regex_matches(e, (oq_text){NULL, 0}));
+  assert_int_equal(oq_regex_compile(&e, &why, (oq_text){NULL, 0}, t.scratch),
+                   OQ_OK);
+  assert_true(oq_regex_matches(e, (oq_text){NULL, 0}));
+  assert_false(oq_regex_matches(e, TEXT("a")));
   assert_int_equal(compile(&e, ".*", &t), OQ_OK);
   assert_false(oq_regex_matches(e, TEXT("a\xff")));
   test_env_close(&t);
