@@ -175,7 +175,9 @@ static oq_status nbits_run(oq_run *r) {
 
   if (p->prepacked != 0)
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "blocks.packed",
-                       "weights packed for one machine are not implemented");
+                       "'weight_prepacked' is %lld, expected 0: the order of "
+                       "weights packed for one machine is not defined",
+                       (long long)p->prepacked);
   if (rows == 0) return OQ_OK;
   OQ_TRY(nbits_take(&w, r));
   OQ_TRY(oq_widen_in(&a, r, r->in[0]));

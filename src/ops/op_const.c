@@ -115,7 +115,8 @@ static oq_status constant_run(oq_run *r) {
     if (out->size > 0) memcpy(out->data, p->value_strings->u.texts, out->size);
   } else {
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "constant.value",
-                       "sparse constants are not supported");
+                       "sparse constants are not supported, expected attribute "
+                       "'value' or one of 'value_*'");
   }
   return OQ_OK;
 }

@@ -244,11 +244,14 @@ static oq_status batch_refuse(const oq_run *r) {
   const norm_params *const p = r->params;
 
   if (r->opset < 9 && p->spatial == 0)
-    return oq_run_fail(r, OQ_E_UNSUPPORTED, "batchnorm.spatial",
-                       "'spatial' is 0, expected 1");
+    return oq_run_fail(
+        r, OQ_E_UNSUPPORTED, "batchnorm.spatial",
+        "'spatial' is 0, expected 1: statistics of each place are "
+        "not implemented");
   if (r->opset < 7 && p->is_test == 0)
     return oq_run_fail(r, OQ_E_UNSUPPORTED, "batchnorm.training",
-                       "'is_test' is 0, expected inference");
+                       "'is_test' is 0, expected 1: before opset 7 only "
+                       "inference is implemented");
   for (uint32_t i = 1; i < r->n_out; i++)
     if (r->wanted[i] && p->training_mode == 0)
       return oq_run_fail(r, OQ_E_UNSUPPORTED, "batchnorm.training",
