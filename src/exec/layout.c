@@ -97,14 +97,31 @@ static uint32_t rank_there(const oq_session *s, const oq_step *step) {
   return 0;
 }
 
-static bool all_tensors(const oq_session *s, const oq_step *step,
-                        uint32_t rank) {
+/* Whether a step of this rank is handed input i in the order that lies last. */
+static bool turns(const oq_session *s, const oq_step *step, uint32_t i,
+                  uint32_t rank) {
+  return cell_of(s, step->in[i])->d.t.shape.rank == rank &&
+         (step->def->layout == OQ_LAST_FOLLOWS || i < step->def->layout_inputs);
+}
+
+/* Input i is handed over in ONNX's order: it may not lie otherwise, nor be
+ * brought into another for a second input that is the same value. */
+static bool stays(const oq_session *s, const oq_step *step, uint32_t i,
+                  uint32_t rank) {
+  if (cell_of(s, step->in[i])->d.last) return false;
+  for (uint32_t k = 0; k < step->n_in; k++)
+    if (step->in[k] == step->in[i] && turns(s, step, k, rank)) return false;
+  return true;
+}
+
+static bool may_turn(const oq_session *s, const oq_step *step, uint32_t rank) {
   for (uint32_t i = 0; i < step->n_in; i++) {
     const oq_cell *c = cell_of(s, step->in[i]);
     if (c == NULL) continue;
     if (c->d.kind != OQ_DATUM_TENSOR || c->d.t.shape.rank > rank ||
         !whole_bytes(&c->d.t))
       return false;
+    if (!turns(s, step, i, rank) && !stays(s, step, i, rank)) return false;
   }
   return true;
 }
@@ -127,7 +144,7 @@ static uint32_t rank_for(const oq_session *s, const oq_step *step) {
   rank = rank_there(s, step);
   if (step->def->layout == OQ_LAST_WANTS && s->in[0] != NULL)
     rank = s->in[0]->shape.rank;
-  if (rank < 3 || !all_tensors(s, step, rank) || !fits(s, step)) return 0;
+  if (rank < 3 || !may_turn(s, step, rank) || !fits(s, step)) return 0;
   return rank;
 }
 
@@ -155,14 +172,11 @@ static oq_status widen(oq_ctensor *t, uint32_t rank, const oq_env *e) {
 static oq_status bring(oq_ctensor *t, oq_session *s, const oq_step *step,
                        uint32_t i, uint32_t rank, const oq_env *e) {
   oq_cell *c = &s->cells[step->in[i]];
-  const bool follows = step->def->layout == OQ_LAST_FOLLOWS;
-  const bool turns =
-      c->d.t.shape.rank == rank && (follows || i < step->def->layout_inputs);
 
   *t = c->d.t;
-  if (!turns) {
-    if (follows && oq_tensor_count(t) != 1) return widen(t, rank, e);
-    return OQ_OK;
+  if (!turns(s, step, i, rank)) {
+    const bool follows = step->def->layout == OQ_LAST_FOLLOWS;
+    return follows && oq_tensor_count(t) != 1 ? widen(t, rank, e) : OQ_OK;
   }
   if (s->plan->slots[step->in[i]].kind == OQ_SLOT_CONST)
     return widen(t, rank, e);
