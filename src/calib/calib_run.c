@@ -175,30 +175,25 @@ static oq_stats_entry *entry_of(const feeding *f, const oq_graph *g,
   return NULL;
 }
 
-static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
-                          const oq_ctensor *t) {
-  const feeding *f = user;
+typedef oq_status (*feed_fn)(oq_stats_entry *, const oq_ctensor *,
+                             const oq_kernels *, oq_arena *);
 
-  if (t->dtype != OQ_DT_F32) return OQ_OK;
-
-  oq_stats_entry *e = entry_of(f, g, v);
+static oq_status feed(const feeding *f, const oq_graph *g, oq_value_id v,
+                      const oq_ctensor *t, feed_fn fn) {
+  oq_stats_entry *e = t->dtype == OQ_DT_F32 ? entry_of(f, g, v) : NULL;
 
   if (!e) return OQ_OK;
-  return oq_stats_entry_feed(e, t, f->job->env->kernels,
-                             f->job->stats[f->worker]->arena);
+  return fn(e, t, f->job->env->kernels, f->job->stats[f->worker]->arena);
+}
+
+static oq_status on_value(void *user, const oq_graph *g, oq_value_id v,
+                          const oq_ctensor *t) {
+  return feed(user, g, v, t, oq_stats_entry_feed);
 }
 
 static oq_status on_last(void *user, const oq_graph *g, oq_value_id v,
                          const oq_ctensor *t) {
-  const feeding *f = user;
-
-  if (t->dtype != OQ_DT_F32) return OQ_OK;
-
-  oq_stats_entry *e = entry_of(f, g, v);
-
-  if (!e) return OQ_OK;
-  return oq_stats_entry_feed_last(e, t, f->job->env->kernels,
-                                  f->job->stats[f->worker]->arena);
+  return feed(user, g, v, t, oq_stats_entry_feed_last);
 }
 
 static oq_status worker_ready(job *j, uint32_t w, const oq_env *e) {

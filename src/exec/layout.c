@@ -54,19 +54,28 @@ static bool indifferent(const oq_shape *s) {
   return p.channels <= 1 || p.n <= 1 || p.batch == 0;
 }
 
-static oq_status turn_cell(oq_session *s, oq_cell *c, bool last,
+static oq_status refuse_memory(const oq_session *s, uint32_t slot,
+                               oq_status status, const oq_env *e) {
+  const oq_plan *p = s->plan;
+  oq_where w = OQ_WHERE_INIT;
+
+  if (status == OQ_E_MEMORY) return oq_fail_memory(e->diags);
+  w.value = oq_value_text(p->graph, p->slots[slot].value);
+  return oq_fail(e->diags, status, "run.memory", &w,
+                 "value '%s' in another order needs %zu bytes on top of %zu in "
+                 "use, more than the %llu a run may have",
+                 w.value, s->cells[slot].d.t.size, s->pool->live,
+                 (unsigned long long)s->pool->limit);
+}
+
+static oq_status turn_cell(oq_session *s, uint32_t slot, bool last,
                            const oq_env *e) {
+  oq_cell *c = &s->cells[slot];
   oq_buffer *b;
 
   if (!indifferent(&c->d.t.shape)) {
     const oq_status status = oq_buffers_take(&b, s->pool, c->d.t.size);
-    if (status == OQ_E_MEMORY) return oq_fail_memory(e->diags);
-    if (status != OQ_OK)
-      return oq_fail(e->diags, status, "run.memory", NULL,
-                     "a value needs %zu bytes on top of %zu in use, more than "
-                     "the %llu a run may have",
-                     c->d.t.size, s->pool->live,
-                     (unsigned long long)s->pool->limit);
+    if (status != OQ_OK) return refuse_memory(s, slot, status, e);
     turn(b->data, &c->d.t, last);
     oq_buffers_drop(s->pool, c->d.buffer);
     c->d.buffer = b;
@@ -77,10 +86,9 @@ static oq_status turn_cell(oq_session *s, oq_cell *c, bool last,
 }
 
 oq_status oq_layout_dense(oq_session *s, uint32_t slot, const oq_env *e) {
-  oq_cell *c = slot != OQ_NONE ? &s->cells[slot] : NULL;
-
-  if (c == NULL || !c->set || !c->d.last) return OQ_OK;
-  return turn_cell(s, c, false, e);
+  if (slot == OQ_NONE || !s->cells[slot].set || !s->cells[slot].d.last)
+    return OQ_OK;
+  return turn_cell(s, slot, false, e);
 }
 
 /* ---- one step ------------------------------------------------------------ */
@@ -180,7 +188,7 @@ static oq_status bring(oq_ctensor *t, oq_session *s, const oq_step *step,
   }
   if (s->plan->slots[step->in[i]].kind == OQ_SLOT_CONST)
     return widen(t, rank, e);
-  if (!c->d.last) OQ_TRY(turn_cell(s, c, true, e));
+  if (!c->d.last) OQ_TRY(turn_cell(s, step->in[i], true, e));
   *t = c->d.t;
   oq_layout_turn(&t->shape);
   return OQ_OK;

@@ -65,13 +65,12 @@ typedef struct oq_last_block {
   size_t y_step, cols;
 } oq_last_block;
 
-/* Depthwise: y[i * y_step + j] = bias[j] + sum over t < taps of
- * at[t * OQ_LAST_ROWS + i][j] * w[t * w_step + j], j < cols. */
 typedef struct oq_last_isa {
   /* By vectors - 1: the most rows of a block; fewer are fine. */
   uint8_t rows[OQ_LAST_VECS];
-  uint8_t depth_rows;
   void (*block)(size_t rows, size_t vecs, const oq_last_block *q);
+  /* Depthwise, up to OQ_LAST_ROWS rows: y[i * y_step + j] = bias[j] + sum over
+   * t < taps of at[t * OQ_LAST_ROWS + i][j] * w[t * w_step + j], j < cols. */
   void (*depth)(size_t rows, const oq_last_block *q);
   /* y[j] = the largest of at[t][j] for t < taps and, with `more`, of y[j];
    * NaN wins. */

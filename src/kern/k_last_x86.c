@@ -67,12 +67,10 @@ __attribute__((target("avx2"))) OQ_INLINE __m256 max_avx2_lanes(__m256 a,
 #include "kern/last_tmpl.h"
 
 static const oq_last_isa avx512 = {.rows = {12, 12, 9, 6},
-                                   .depth_rows = 8,
                                    .block = block_avx512,
                                    .depth = depth_avx512,
                                    .max = max_avx512};
 static const oq_last_isa avx2 = {.rows = {6, 6, 6, 6},
-                                 .depth_rows = 8,
                                  .block = block_avx2,
                                  .depth = depth_avx2,
                                  .max = max_avx2};

@@ -131,22 +131,17 @@ TARGET OQ_BARE OQ_INLINE void NAME(depth_rows)(size_t rows,
 }
 
 TARGET OQ_BARE static void NAME(depth)(size_t rows, const oq_last_block *q) {
-  size_t i = 0;
+  oq_last_block part = *q;
 
-  for (oq_last_block part = *q; i < rows; i++, part.at++, part.y += q->y_step) {
-    if (rows - i >= 8) {
+  for (size_t i = 0, n; i < rows; i += n, part.at += n) {
+    part.y = q->y + i * q->y_step;
+    n = rows - i >= 8 ? 8 : rows - i >= 4 ? 4 : 1;
+    if (n == 8)
       NAME(depth_rows)(8, &part);
-      i += 7;
-      part.at += 7;
-      part.y += 7 * q->y_step;
-    } else if (rows - i >= 4) {
+    else if (n == 4)
       NAME(depth_rows)(4, &part);
-      i += 3;
-      part.at += 3;
-      part.y += 3 * q->y_step;
-    } else {
+    else
       NAME(depth_rows)(1, &part);
-    }
   }
 }
 

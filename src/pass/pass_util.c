@@ -245,6 +245,30 @@ oq_status oq_pass_numbers_put(oq_graph *g, oq_node_id n, uint32_t slot,
   return oq_edit_set_input(g, n, slot, v);
 }
 
+oq_status oq_pass_add_value(oq_value_id *out, oq_graph *g, const char *hint) {
+  oq_name name;
+
+  OQ_TRY(oq_edit_fresh_name(g->model, &name, hint));
+  return oq_edit_add_value(g, out, OQ_VALUE_RESULT, name, NULL);
+}
+
+oq_status oq_pass_add_node(oq_graph *g, const char *op, const char *hint,
+                           const oq_value_id *in, uint32_t n_in,
+                           oq_value_id out, const oq_attr *attrs,
+                           uint32_t n_attrs) {
+  oq_node_spec s = {.in = in,
+                    .n_in = n_in,
+                    .out = &out,
+                    .n_out = 1,
+                    .attrs = attrs,
+                    .n_attrs = n_attrs};
+  oq_node_id id;
+
+  if (hint != NULL) OQ_TRY(oq_edit_fresh_name(g->model, &s.name, hint));
+  OQ_TRY(oq_names_add_text(g->model->names, &s.op, op));
+  return oq_edit_add_node(g, &id, &s);
+}
+
 oq_status oq_pass_add_i64s(oq_value_id *out, oq_graph *g, const char *hint,
                            const int64_t *v, uint32_t n) {
   const oq_ctensor t = {.dtype = OQ_DT_I64,

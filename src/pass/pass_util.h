@@ -89,6 +89,14 @@ void oq_pass_numbers_drop(oq_pass_numbers *n);
 oq_status oq_pass_numbers_put(oq_graph *g, oq_node_id n, uint32_t slot,
                               bool alone, const char *hint,
                               oq_pass_numbers *numbers);
+/* A value for a node that is to be added; its name from `hint`. */
+oq_status oq_pass_add_value(oq_value_id *out, oq_graph *g, const char *hint);
+/* A node with one output; `hint`: of its name, or NULL for none.  `attrs` must
+ * live in the model's arena. */
+oq_status oq_pass_add_node(oq_graph *g, const char *op, const char *hint,
+                           const oq_value_id *in, uint32_t n_in,
+                           oq_value_id out, const oq_attr *attrs,
+                           uint32_t n_attrs);
 /* Adds a constant of n int64 in one dimension, named from `hint`. */
 oq_status oq_pass_add_i64s(oq_value_id *out, oq_graph *g, const char *hint,
                            const int64_t *v, uint32_t n);

@@ -67,25 +67,19 @@ static oq_status list_to_input(const oq_raise *r, const char *name,
 
 static oq_status new_value(oq_value_id *out, const oq_raise *r,
                            const char *what) {
-  oq_name name;
-
-  OQ_TRY(oq_edit_fresh_name(r->g->model, &name, hint(r, what)));
-  return oq_edit_add_value(r->g, out, OQ_VALUE_RESULT, name, NULL);
+  return oq_pass_add_value(out, r->g, hint(r, what));
 }
 
 static oq_status new_node(const oq_raise *r, const char *op,
                           const oq_value_id *in, uint32_t n_in, oq_value_id out,
                           const oq_attr *attr) {
-  oq_node_spec s = {
-      .in = in, .n_in = n_in, .out = &out, .n_out = 1, .n_attrs = attr != NULL};
-  oq_node_id id;
+  const oq_attr *kept = NULL;
 
   if (attr != NULL) {
-    s.attrs = OQ_COPY_N(r->g->model->arena, oq_attr, attr, 1);
-    if (s.attrs == NULL) return OQ_E_MEMORY;
+    kept = OQ_COPY_N(r->g->model->arena, oq_attr, attr, 1);
+    if (kept == NULL) return OQ_E_MEMORY;
   }
-  OQ_TRY(oq_names_add_text(r->g->model->names, &s.op, op));
-  return oq_edit_add_node(r->g, &id, &s);
+  return oq_pass_add_node(r->g, op, NULL, in, n_in, out, kept, attr != NULL);
 }
 
 /* ---- 9 --------------------------------------------------------------------

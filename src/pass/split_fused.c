@@ -99,22 +99,12 @@ static oq_status add_behind(const splitter *s, oq_node_id id, const char *op,
                             const oq_attr *attrs, uint32_t n_attrs) {
   const oq_value_id y = oq_graph_node(s->g, id)->out[0];
   oq_value_id in[3];
-  oq_node_spec spec = {.in = in,
-                       .n_in = 1 + n_more,
-                       .out = &y,
-                       .n_out = 1,
-                       .attrs = attrs,
-                       .n_attrs = n_attrs};
-  oq_name name;
-  oq_node_id made;
 
-  OQ_TRY(oq_edit_fresh_name(s->g->model, &name, hint(s, "before_", op)));
-  OQ_TRY(oq_edit_add_value(s->g, &in[0], OQ_VALUE_RESULT, name, NULL));
+  OQ_TRY(oq_pass_add_value(&in[0], s->g, hint(s, "before_", op)));
   for (uint32_t i = 0; i < n_more; i++) in[1 + i] = more[i];
   OQ_TRY(oq_edit_set_output(s->g, id, 0, in[0]));
-  OQ_TRY(oq_edit_fresh_name(s->g->model, &spec.name, hint(s, "", op)));
-  OQ_TRY(oq_names_add_text(s->g->model->names, &spec.op, op));
-  return oq_edit_add_node(s->g, &made, &spec);
+  return oq_pass_add_node(s->g, op, hint(s, "", op), in, 1 + n_more, y, attrs,
+                          n_attrs);
 }
 
 static oq_status add_activation(const splitter *s, oq_node_id id,

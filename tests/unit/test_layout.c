@@ -142,7 +142,10 @@ static void broadcasts(fixture *f) {
   build_node(&f->b, "Max", "t4 c5", "t5", "");
   build_node(&f->b, "Add", "c6 t5", "t6", "");
   build_node(&f->b, "Add", "t6 c7", "t7", "");
-  build_node(&f->b, "Sum", "t7 x a", "y", "");
+  build_node(&f->b, "PRelu", "t7 c2", "t8", "");
+  build_node(&f->b, "Clip", "t8 c5", "t9", "");
+  build_node(&f->b, "Tanh", "t9", "t10", "");
+  build_node(&f->b, "Sum", "t10 x a", "y", "");
 }
 static void more_axes(fixture *f) {
   constant(f, "c", "2,1,1,1,1", 2);
