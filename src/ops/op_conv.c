@@ -246,21 +246,24 @@ oq_status oq_conv_run(oq_run *r, const oq_conv_params *p) {
 static oq_status conv_run(oq_run *r) { return oq_conv_run(r, r->params); }
 
 /* ---- channels-last ------------------------------------------------------- */
+/* Of a weight that has elements. */
+static size_t taps_of(const oq_ctensor *w) {
+  return oq_tensor_count(w) /
+         ((size_t)w->shape.dim[0] * (size_t)w->shape.dim[1]);
+}
+
 static bool conv_fits_last(const oq_last_ask *a) {
   if (a->in[0] == NULL || a->in[1] == NULL || a->in[0]->dtype != OQ_DT_F32 ||
-      a->in[0]->shape.rank != a->in[1]->shape.rank)
+      a->in[0]->shape.rank != a->in[1]->shape.rank || a->in[1]->size == 0)
     return false;
   const conv_params *const p = a->params;
   const oq_shape *const w = &a->in[1]->shape;
   oq_conv c = {.groups = (size_t)p->group,
                .in_ch = (size_t)w->dim[1],
                .out_ch = (size_t)(w->dim[0] / p->group),
-               .w = {.n = w->rank - 2, .taps = 1}};
+               .w = {.n = w->rank - 2}};
 
-  for (uint32_t i = 0; i < c.w.n; i++)
-    c.w.taps = (size_t)w->dim[i + 2] > SIZE_MAX / 2 / (c.w.taps + 1)
-                   ? SIZE_MAX / 2
-                   : c.w.taps * (size_t)w->dim[i + 2];
+  c.w.taps = taps_of(a->in[1]);
   return oq_last_conv_fits(&c);
 }
 
@@ -268,8 +271,7 @@ static oq_status pack_weight(const float **out, const oq_ctensor *w,
                              int64_t group, oq_arena *a, oq_diags *d) {
   const size_t out_ch = (size_t)(w->shape.dim[0] / group);
   const size_t in_ch = (size_t)w->shape.dim[1];
-  const size_t all = (size_t)w->shape.dim[0] * in_ch;
-  const size_t taps = all == 0 ? 0 : oq_tensor_count(w) / all;
+  const size_t taps = taps_of(w);
   const size_t n = oq_last_pack_size((size_t)group, in_ch, out_ch, taps);
   float *to = n == 0 ? NULL : oq_arena_alloc_raw(a, n, sizeof(float), OQ_ALIGN);
 
@@ -290,7 +292,7 @@ static oq_status conv_pack(const void **packed, const oq_pack *p) {
     return OQ_OK;
   const oq_last_ask a = {.params = p->params,
                          .in = (const oq_ctensor *const[]){w, w}};
-  if (oq_tensor_count(w) == 0 || !conv_fits_last(&a)) return OQ_OK;
+  if (!conv_fits_last(&a)) return OQ_OK;
   OQ_TRY(pack_weight(&to, w, group, p->arena, p->diags));
   *packed = to;
   return OQ_OK;

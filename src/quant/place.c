@@ -943,16 +943,22 @@ static void settle_groups(placer *p) {
   }
 }
 
-/* The runtime moves a DQ behind what only moves values ... */
-static bool comes_dequantized(const placer *p, oq_value_id v) {
+/* The runtime moves a DQ behind what only moves values (`passing`: behind what
+ * it does so for all readers): the value whose DQ that would be; OQ_NONE. */
+static oq_value_id dq_before(const placer *p, oq_value_id v, bool passing) {
   while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
     const oq_value *value = &p->g->values[v.i];
 
-    if (value->kind != OQ_VALUE_RESULT || !moves_floats(p, value->producer))
-      return false;
+    if (value->kind != OQ_VALUE_RESULT || !moves_floats(p, value->producer) ||
+        (passing && !plan_of(p, value->producer)->rule->passes))
+      return (oq_value_id){OQ_NONE};
     v = oq_graph_node(p->g, value->producer)->in[0];
   }
-  return oq_value_ok(v);
+  return v;
+}
+
+static bool comes_dequantized(const placer *p, oq_value_id v) {
+  return oq_value_ok(dq_before(p, v, false));
 }
 
 /* ... and a Q before it, and clamps are no obstacle. */
@@ -999,19 +1005,6 @@ static bool captured(const placer *p, oq_value_id v) {
   return false;
 }
 
-/* The group of a DQ that the runtime would move to v; OQ_NONE. */
-static uint32_t group_before(const placer *p, oq_value_id v) {
-  while (oq_value_ok(v) && !p->out->values[v.i].all_uses) {
-    const oq_value *value = &p->g->values[v.i];
-
-    if (value->kind != OQ_VALUE_RESULT || !moves_floats(p, value->producer) ||
-        !plan_of(p, value->producer)->rule->passes)
-      return OQ_NONE;
-    v = oq_graph_node(p->g, value->producer)->in[0];
-  }
-  return oq_value_ok(v) ? p->out->values[v.i].group : OQ_NONE;
-}
-
 /* The runtime moves a DQ behind what only moves values, and crashes where a
  * body reads the result: that gets a Q and a DQ of its own. */
 static void end_before_bodies(placer *p) {
@@ -1022,11 +1015,11 @@ static void end_before_bodies(placer *p) {
     if (!moves_floats(p, p->order[i]) || node->n_out == 0) continue;
     const oq_value_id v = node->out[0];
     oq_value_plan *plan = &p->out->values[v.i];
-    const uint32_t group = group_before(p, v);
+    const oq_value_id from = dq_before(p, v, true);
 
-    if (plan->all_uses || group == OQ_NONE || !captured(p, v)) continue;
+    if (plan->all_uses || !oq_value_ok(from) || !captured(p, v)) continue;
     plan->quantized = plan->all_uses = true;
-    plan->group = group;
+    plan->group = p->out->values[from.i].group;
   }
 }
 
